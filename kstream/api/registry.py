@@ -1,0 +1,66 @@
+"""Which APIs this server speaks: one handler for each, registered by the module that implements it.
+
+ApiVersions is answered from this table, so an API that has no handler cannot be advertised.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import kstream.api
+from kstream.wire.apis import ApiKey, api
+
+Handler = Callable[..., Awaitable[Any]]
+"""`async (RequestContext, request message) -> response message`; None sends no response (acks=0)."""
+
+
+class Registration(NamedTuple):
+    """One API as this server offers it."""
+
+    key: ApiKey
+    handler: Handler
+    version_min: int
+    """The lowest version that is decoded; anything below closes the connection."""
+    version_max: int
+    advertised_min: int
+    """The lowest version that ApiVersions shows: lower than `version_min` only for Produce (KAFKA-18659)."""
+
+
+_registrations: dict[int, Registration] = {}
+_SUPPORT_MODULES = frozenset({"registry", "context"})
+
+
+def handles(
+    key: ApiKey,
+    *,
+    version_min: int | None = None,
+    version_max: int | None = None,
+    advertised_min: int | None = None,
+) -> Callable[[Handler], Handler]:
+    """Register the decorated coroutine function for `key`, for all declared versions unless narrowed."""
+
+    def register(handler: Handler) -> Handler:
+        declared = api(key)
+        low = declared.version_min if version_min is None else version_min
+        high = declared.version_max if version_max is None else version_max
+        advertised = low if advertised_min is None else advertised_min
+        _registrations[key] = Registration(key, handler, low, high, advertised)
+        return handler
+
+    return register
+
+
+def load() -> dict[int, Registration]:
+    """Import every handler module and return the registrations by API key."""
+    for module in pkgutil.iter_modules(kstream.api.__path__):
+        if module.name not in _SUPPORT_MODULES:
+            importlib.import_module(f"kstream.api.{module.name}")
+    return _registrations
+
+
+def advertised() -> list[Registration]:
+    """Every registered API in the order of its key, as ApiVersions lists them."""
+    return [_registrations[key] for key in sorted(_registrations)]
