@@ -1,0 +1,97 @@
+"""One partition that this broker leads: its replica, its leader epoch, and who waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kstream.broker.replica import LocalReplica
+from kstream.broker.waiters import AppendWaiter
+from kstream.errors import ApiError, ErrorCode
+from kstream.log.partition import AppendResult, PartitionLog
+from kstream.log.slices import LogSlice
+from kstream.records.batch import BatchHeader
+
+
+class Partition:
+    """Appends, reads and offsets of one partition, with Kafka's leader-epoch rules."""
+
+    __slots__ = (
+        "deleted",
+        "index",
+        "is_durable",
+        "leader_epoch",
+        "log",
+        "replica",
+        "topic_id",
+        "topic_name",
+        "waiters",
+    )
+
+    def __init__(
+        self, topic_name: str, topic_id: bytes, index: int, log: PartitionLog, *, leader_epoch: int
+    ) -> None:
+        self.topic_name = topic_name
+        self.topic_id = topic_id
+        self.index = index
+        self.log = log
+        self.replica = LocalReplica(log)
+        self.leader_epoch = leader_epoch
+        self.waiters: set[AppendWaiter] = set()
+        self.deleted = False
+        self.is_durable = log.config.flush_messages == 1
+        """Whether acknowledged means on the disk (`flush.messages=1`), not only in the page cache."""
+
+    @property
+    def high_watermark(self) -> int:
+        return self.log.high_watermark
+
+    def check_leader_epoch(self, current_leader_epoch: int) -> None:
+        """Compare the epoch a client believes in (-1: it does not say) with ours.
+
+        Raises:
+            ApiError: FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH (KIP-320).
+        """
+        if current_leader_epoch in (-1, self.leader_epoch):
+            return
+        if current_leader_epoch < self.leader_epoch:
+            raise ApiError(ErrorCode.FENCED_LEADER_EPOCH)
+        raise ApiError(ErrorCode.UNKNOWN_LEADER_EPOCH)
+
+    async def append(
+        self, buffer: memoryview | bytes, headers: Sequence[BatchHeader], *, now_ms: int
+    ) -> AppendResult:
+        """Append validated batches, publish them, and wake whoever waits for them.
+
+        Raises:
+            ApiError: the producer's epoch or sequence does not fit.
+            LogStorageError: the disk refused.
+        """
+        result = await self.replica.append(buffer, headers, leader_epoch=self.leader_epoch, now_ms=now_ms)
+        if self.is_durable:
+            flushed_offset = await self.replica.flush()
+            self.log.publish(flushed_offset)
+        if self.waiters:
+            self._wake(len(buffer))
+        return result
+
+    async def read(
+        self, offset: int, size_bytes_max: int, *, end_offset: int, min_one_batch: bool
+    ) -> LogSlice:
+        """Bytes from the batch that contains `offset`, up to `end_offset` (exclusive).
+
+        Raises:
+            OffsetOutOfRange: `offset` is before the log's start or behind its end.
+        """
+        return await self.replica.read(
+            offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch
+        )
+
+    def _wake(self, size_bytes: int) -> None:
+        for waiter in self.waiters:
+            waiter.on_readable(size_bytes)
+
+    def on_deleted(self) -> None:
+        """The topic is gone: whoever waits here must find out now."""
+        self.deleted = True
+        for waiter in self.waiters:
+            waiter.on_changed()

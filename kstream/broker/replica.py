@@ -1,0 +1,109 @@
+"""The seam below which bytes live: above it nothing knows whether a partition is a local log or something else.
+
+Calls are `async` because another engine will wait; the local log completes appends and resident reads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import trio
+
+from kstream.log.partition import AppendResult, PartitionLog
+from kstream.log.slices import LogSlice
+from kstream.records.batch import BatchHeader
+
+# Cold reads and flushes share the disk: more threads than this only make its queue longer.
+_DISK_THREADS_MAX = 8
+_disk_threads: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("kstream disk threads")
+
+
+def disk_limiter() -> trio.CapacityLimiter:
+    """The limit on threads that wait for the disk, one for each run of the event loop."""
+    try:
+        return _disk_threads.get()
+    except LookupError:
+        limiter = trio.CapacityLimiter(_DISK_THREADS_MAX)
+        _disk_threads.set(limiter)
+        return limiter
+
+
+class Replica(Protocol):
+    """One copy of one partition, of which this broker is the leader."""
+
+    async def append(
+        self, buffer: memoryview | bytes, headers: Sequence[BatchHeader], *, leader_epoch: int, now_ms: int
+    ) -> AppendResult: ...
+
+    async def read(
+        self, offset: int, size_bytes_max: int, *, end_offset: int, min_one_batch: bool
+    ) -> LogSlice: ...
+
+    async def flush(self) -> int: ...
+
+
+class LocalReplica:
+    """A partition in this machine's log directory."""
+
+    __slots__ = ("_flush_done", "flushed_offset", "log")
+
+    def __init__(self, log: PartitionLog) -> None:
+        self.log = log
+        self.flushed_offset = 0
+        self._flush_done: trio.Event | None = None
+
+    async def append(
+        self, buffer: memoryview | bytes, headers: Sequence[BatchHeader], *, leader_epoch: int, now_ms: int
+    ) -> AppendResult:
+        """Write batches at the end of the log.
+
+        Raises:
+            ApiError: the producer's epoch or sequence does not fit.
+            LogStorageError: the disk refused; the log is as it was before.
+        """
+        return self.log.append(buffer, headers, leader_epoch=leader_epoch, now_ms=now_ms)
+
+    async def read(
+        self, offset: int, size_bytes_max: int, *, end_offset: int, min_one_batch: bool
+    ) -> LogSlice:
+        """Find the bytes from the batch that contains `offset`; bring them into the page cache in a thread if cold.
+
+        Raises:
+            OffsetOutOfRange: the log does not have that offset.
+        """
+        found = self.log.read(offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch)
+        if len(found) and not found.is_resident():
+            try:
+                await trio.to_thread.run_sync(found.warm, limiter=disk_limiter())
+            except BaseException:
+                found.release()
+                raise
+        return found
+
+    async def flush(self) -> int:
+        """Make everything appended so far durable; return the offset up to which it is.
+
+        Group commit: requests that arrive while a flush runs share the next one.
+
+        Raises:
+            LogStorageError: the disk failed; the log is offline from now on, since a failed fsync proves nothing
+                when it is tried again.
+        """
+        wanted = self.log.end_offset
+        while self.flushed_offset < wanted:
+            if self._flush_done is not None:
+                await self._flush_done.wait()
+                self.log.check_online()
+                continue
+            done = self._flush_done = trio.Event()
+            end_offset = self.log.end_offset
+            try:
+                # Shielded: other requests wait for this flush, whatever happens to the connection that began it.
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(self.log.flush, limiter=disk_limiter())
+                self.flushed_offset = end_offset
+            finally:
+                self._flush_done = None
+                done.set()
+        return self.flushed_offset
