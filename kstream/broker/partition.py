@@ -16,6 +16,7 @@ class Partition:
     """Appends, reads and offsets of one partition, with Kafka's leader-epoch rules."""
 
     __slots__ = (
+        "_durable_end_offset",
         "deleted",
         "index",
         "is_durable",
@@ -40,10 +41,17 @@ class Partition:
         self.deleted = False
         self.is_durable = log.config.flush_messages == 1
         """Whether acknowledged means on the disk (`flush.messages=1`), not only in the page cache."""
+        self._durable_end_offset = log.end_offset
 
     @property
     def high_watermark(self) -> int:
-        return self.log.high_watermark
+        """Readers see records below this offset: with durable acknowledgements, only what a power cut cannot take."""
+        return self._durable_end_offset if self.is_durable else self.log.end_offset
+
+    @property
+    def last_stable_offset(self) -> int:
+        """A read_committed reader sees records below this offset: no transaction below it is still open."""
+        return min(self.log.last_stable_offset, self.high_watermark)
 
     def check_leader_epoch(self, current_leader_epoch: int) -> None:
         """Compare the epoch a client believes in (-1: it does not say) with ours.
@@ -68,8 +76,7 @@ class Partition:
         """
         result = await self.replica.append(buffer, headers, leader_epoch=self.leader_epoch, now_ms=now_ms)
         if self.is_durable:
-            flushed_offset = await self.replica.flush()
-            self.log.publish(flushed_offset)
+            self._durable_end_offset = max(self._durable_end_offset, await self.replica.flush())
         if self.waiters:
             self._wake(len(buffer))
         return result

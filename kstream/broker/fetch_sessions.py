@@ -1,0 +1,200 @@
+"""Incremental fetch sessions (KIP-227): the broker remembers what a consumer fetches, so that a request names only
+what changed and an answer only what is new. The cache is bounded; whoever finds no place fetches without a session.
+
+Epochs: -1 asks for a full fetch and ends the session, 0 asks for a new session, 1 and up continue one and must
+come in order (71 if not, 70 if the session is gone).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from kstream.errors import ApiError, ErrorCode
+from kstream.wire.messages.fetch import FetchRequest, PartitionData
+
+FINAL_EPOCH = -1
+INITIAL_EPOCH = 0
+_EPOCH_MAX = 2**31 - 1
+_EVICTION_MS = 120_000
+
+TopicKey = str | bytes
+"""A topic's name up to version 12, its id from version 13 on."""
+
+
+class FetchedPartition:
+    """What one consumer wants of one partition, and what it was last told."""
+
+    __slots__ = (
+        "current_leader_epoch",
+        "fetch_offset",
+        "index",
+        "last_fetched_epoch",
+        "sent_high_watermark",
+        "sent_log_start_offset",
+        "size_bytes_max",
+        "topic",
+    )
+
+    def __init__(
+        self,
+        topic: TopicKey,
+        index: int,
+        fetch_offset: int,
+        size_bytes_max: int,
+        current_leader_epoch: int,
+        last_fetched_epoch: int,
+    ) -> None:
+        self.topic = topic
+        self.index = index
+        self.fetch_offset = fetch_offset
+        self.size_bytes_max = size_bytes_max
+        self.current_leader_epoch = current_leader_epoch
+        self.last_fetched_epoch = last_fetched_epoch
+        self.sent_high_watermark = -1
+        self.sent_log_start_offset = -1
+
+    def take_news(self, data: PartitionData) -> bool:
+        """Whether an incremental answer must name this partition; remembers what it then says."""
+        news = (
+            bool(data.records)
+            or data.high_watermark != self.sent_high_watermark
+            or data.log_start_offset != self.sent_log_start_offset
+            or data.error_code != 0
+            or data.diverging_epoch.end_offset != -1
+        )
+        # After an error the partition is named again once it is well, though nothing else changed.
+        self.sent_high_watermark = -1 if data.error_code else data.high_watermark
+        self.sent_log_start_offset = data.log_start_offset
+        return news
+
+
+class FetchSession:
+    """One consumer's remembered partitions, in the order in which they are served next."""
+
+    __slots__ = ("created_ms", "epoch", "id", "partitions", "used_ms", "uses_topic_ids")
+
+    def __init__(self, session_id: int, *, uses_topic_ids: bool, now_ms: int) -> None:
+        self.id = session_id
+        self.epoch = 1
+        self.uses_topic_ids = uses_topic_ids
+        self.partitions: dict[tuple[TopicKey, int], FetchedPartition] = {}
+        self.created_ms = now_ms
+        self.used_ms = now_ms
+
+    def update(self, request: FetchRequest) -> None:
+        """Add, change and forget partitions as an incremental request says."""
+        for wanted in _requested(request, uses_topic_ids=self.uses_topic_ids):
+            key = (wanted.topic, wanted.index)
+            known = self.partitions.get(key)
+            if known is not None:
+                wanted.sent_high_watermark = known.sent_high_watermark
+                wanted.sent_log_start_offset = known.sent_log_start_offset
+            self.partitions[key] = wanted
+        for forgotten in request.forgotten_topics_data:
+            topic: TopicKey = forgotten.topic_id if self.uses_topic_ids else forgotten.topic
+            for index in forgotten.partitions:
+                self.partitions.pop((topic, index), None)
+
+    def move_to_end(self, partition: FetchedPartition) -> None:
+        """Who got data now is served last next time, so that a full answer starves nobody."""
+        key = (partition.topic, partition.index)
+        self.partitions[key] = self.partitions.pop(key)
+
+
+class FetchPlan:
+    """What to read for one request, and the session it belongs to, if any."""
+
+    __slots__ = ("is_incremental", "partitions", "session")
+
+    def __init__(
+        self, partitions: list[FetchedPartition], session: FetchSession | None, *, is_incremental: bool
+    ) -> None:
+        self.partitions = partitions
+        self.session = session
+        self.is_incremental = is_incremental
+
+
+class FetchSessions:
+    """The cache of sessions, at most `slots_max` of them (`max.incremental.fetch.session.cache.slots`)."""
+
+    def __init__(self, slots_max: int) -> None:
+        self._slots_max = slots_max
+        # In the order of last use: the first is the stalest.
+        self._sessions: dict[int, FetchSession] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def plan(self, request: FetchRequest, *, uses_topic_ids: bool, now_ms: int) -> FetchPlan:
+        """Resolve the request's session.
+
+        Raises:
+            ApiError: FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH or FETCH_SESSION_TOPIC_ID_ERROR.
+        """
+        if request.session_epoch in (FINAL_EPOCH, INITIAL_EPOCH):
+            self._sessions.pop(request.session_id, None)
+            partitions = list(_requested(request, uses_topic_ids=uses_topic_ids))
+            session = None
+            if request.session_epoch == INITIAL_EPOCH and partitions:
+                session = self._create(partitions, uses_topic_ids=uses_topic_ids, now_ms=now_ms)
+            return FetchPlan(partitions, session, is_incremental=False)
+        session = self._sessions.get(request.session_id)
+        if session is None:
+            raise ApiError(ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
+        if session.epoch != request.session_epoch:
+            raise ApiError(ErrorCode.INVALID_FETCH_SESSION_EPOCH)
+        if session.uses_topic_ids != uses_topic_ids:
+            raise ApiError(ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
+        if request.topics or request.forgotten_topics_data:
+            session.update(request)
+        del self._sessions[session.id]
+        if not session.partitions:
+            return FetchPlan([], None, is_incremental=False)
+        self._sessions[session.id] = session
+        session.used_ms = now_ms
+        session.epoch = 1 if session.epoch == _EPOCH_MAX else session.epoch + 1
+        return FetchPlan(list(session.partitions.values()), session, is_incremental=True)
+
+    def _create(
+        self, partitions: list[FetchedPartition], *, uses_topic_ids: bool, now_ms: int
+    ) -> FetchSession | None:
+        if len(self._sessions) >= self._slots_max and not self._evict(len(partitions), now_ms):
+            return None
+        session_id = 0
+        while session_id == 0 or session_id in self._sessions:
+            session_id = random.randint(1, 2**31 - 1)
+        session = FetchSession(session_id, uses_topic_ids=uses_topic_ids, now_ms=now_ms)
+        for partition in partitions:
+            session.partitions[(partition.topic, partition.index)] = partition
+        self._sessions[session_id] = session
+        return session
+
+    def _evict(self, size: int, now_ms: int) -> bool:
+        """Make room: the stalest unused session, or else an old one that saves less than the new one would."""
+        if not self._sessions:
+            return False
+        stalest = next(iter(self._sessions.values()))
+        if now_ms - stalest.used_ms > _EVICTION_MS:
+            del self._sessions[stalest.id]
+            return True
+        smallest = min(self._sessions.values(), key=lambda session: len(session.partitions))
+        if now_ms - smallest.created_ms > _EVICTION_MS and len(smallest.partitions) < size:
+            del self._sessions[smallest.id]
+            return True
+        return False
+
+
+def _requested(request: FetchRequest, *, uses_topic_ids: bool) -> Iterator[FetchedPartition]:
+    for topic in request.topics:
+        key: TopicKey = topic.topic_id if uses_topic_ids else topic.topic
+        for wanted in topic.partitions:
+            yield FetchedPartition(
+                key,
+                wanted.partition,
+                wanted.fetch_offset,
+                wanted.partition_max_bytes,
+                wanted.current_leader_epoch,
+                wanted.last_fetched_epoch,
+            )
+
