@@ -1,0 +1,146 @@
+"""The records inside a batch: read as values.
+
+A record is a varint length, then: attributes int8 (no bit is in use), timestamp delta varlong, offset delta varint,
+key and value each a varint length (-1 is null) and bytes, a varint count of headers, and for each a key that cannot
+be null and a value that can. Varints are zigzag. Deltas are against the batch's base timestamp and base offset; in a
+batch with LogAppendTime every record has the batch's max timestamp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kstream.records.batch import HEADER_SIZE, BatchHeader, read_header
+from kstream.records.compression import SIZE_BYTES_MAX, Buffer, decompress
+from kstream.records.errors import CorruptBatch
+
+RecordHeader = tuple[str, bytes | None]
+
+
+class Record(NamedTuple):
+    """One record with its place in the log."""
+
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[RecordHeader, ...] = ()
+
+
+def records_payload(
+    buffer: Buffer, header: BatchHeader, position: int = 0, size_bytes_max: int = SIZE_BYTES_MAX
+) -> bytes:
+    """The bytes of all records of the batch at `position`, decompressed.
+
+    Raises `CorruptBatch` if the batch is not whole, `DecompressedTooLarge` past the limit.
+    """
+    end = position + header.size_bytes
+    if end > len(buffer):
+        raise CorruptBatch(f"record batch is {end - len(buffer)} bytes short")
+    return decompress(header.attributes & 7, memoryview(buffer)[position + HEADER_SIZE : end], size_bytes_max)
+
+
+def iter_records(
+    buffer: Buffer,
+    position: int = 0,
+    *,
+    header: BatchHeader | None = None,
+    size_bytes_max: int = SIZE_BYTES_MAX,
+) -> Iterator[Record]:
+    """The records of the batch at `position`, one after the other. The CRC is the caller's to check.
+
+    Raises `CorruptBatch` where a record does not parse, or where their number or size differs from what the header
+    and the record's own length say.
+    """
+    if header is None:
+        header = read_header(buffer, position)
+    if header.record_count < 0:
+        raise CorruptBatch(f"record batch has {header.record_count} records")
+    payload = records_payload(buffer, header, position, size_bytes_max)
+    append_time_ms = header.max_timestamp_ms if header.is_log_append_time else None
+    base_offset = header.base_offset
+    base_timestamp_ms = header.base_timestamp_ms
+    at = 0
+    try:
+        for _ in range(header.record_count):
+            size, at = _varint(payload, at)
+            end = at + size
+            if not at < end <= len(payload):
+                raise CorruptBatch(f"record of {size} bytes where {len(payload) - at} remain")
+            timestamp_delta, at = _varlong(payload, at + 1)
+            offset_delta, at = _varint(payload, at)
+            key, at = _nullable_bytes(payload, at, end)
+            value, at = _nullable_bytes(payload, at, end)
+            header_count, at = _varint(payload, at)
+            headers: tuple[RecordHeader, ...] = ()
+            if header_count:
+                headers, at = _headers(payload, at, end, header_count)
+            if at != end:
+                raise CorruptBatch(f"record of {size} bytes is read as {size + at - end}")
+            timestamp_ms = base_timestamp_ms + timestamp_delta if append_time_ms is None else append_time_ms
+            yield Record(base_offset + offset_delta, timestamp_ms, key, value, headers)
+    except IndexError:
+        raise CorruptBatch("record is cut short") from None
+    if at != len(payload):
+        raise CorruptBatch(f"{len(payload) - at} bytes are left after the last record")
+
+
+def _headers(payload: bytes, at: int, end: int, count: int) -> tuple[tuple[RecordHeader, ...], int]:
+    # A header takes two bytes at least: no count makes this loop longer than its input.
+    if not 0 <= count <= (end - at) // 2:
+        raise CorruptBatch(f"record has {count} headers in {end - at} bytes")
+    headers: list[RecordHeader] = []
+    for _ in range(count):
+        key, at = _nullable_bytes(payload, at, end)
+        if key is None:
+            raise CorruptBatch("record header has no key")
+        value, at = _nullable_bytes(payload, at, end)
+        # As Java decodes: a broker does not refuse keys that are not UTF-8, so a reader has to live with them.
+        headers.append((key.decode("utf-8", "replace"), value))
+    return tuple(headers), at
+
+
+def _nullable_bytes(payload: bytes, at: int, end: int) -> tuple[bytes | None, int]:
+    size, at = _varint(payload, at)
+    if size < 0:
+        return None, at
+    stop = at + size
+    if stop > end:
+        raise CorruptBatch(f"field of {size} bytes where {end - at} remain")
+    return payload[at:stop], stop
+
+
+def _varint(payload: bytes, at: int) -> tuple[int, int]:
+    byte = payload[at]
+    at += 1
+    if byte < 0x80:
+        return (byte >> 1) ^ -(byte & 1), at
+    value = byte & 0x7F
+    shift = 7
+    while True:
+        byte = payload[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+        if shift > 28:
+            raise CorruptBatch("varint of more than 5 bytes")
+    value &= 0xFFFF_FFFF
+    return (value >> 1) ^ -(value & 1), at
+
+
+def _varlong(payload: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = payload[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+        if shift > 63:
+            raise CorruptBatch("varlong of more than 10 bytes")
+    value &= 0xFFFF_FFFF_FFFF_FFFF
+    return (value >> 1) ^ -(value & 1), at
