@@ -1,0 +1,1 @@
+"""Stories with stock Kafka clients, and the servers they run against."""
