@@ -4,10 +4,11 @@
           8 length                    int32    bytes that follow this field
          12 partition leader epoch    int32
          16 magic                     int8     2
-         17 CRC                       uint32   CRC-32C of everything from the attributes to the batch's end
-         21 attributes                int16    0-2 codec, 3 LogAppendTime, 4 transactional, 5 control, 6 delete horizon
+         17 CRC                       uint32   CRC-32C from the attributes to the end
+         21 attributes                int16    bits: 0-2 codec, 3 LogAppendTime, 4 transactional,
+                                     5 control, 6 delete horizon
          23 last offset delta         int32
-         27 base timestamp            int64    the delete horizon instead, where its attribute is set (KIP-534)
+         27 base timestamp            int64    the delete horizon instead, with its bit (KIP-534)
          35 max timestamp             int64
          43 producer id               int64
          51 producer epoch            int16
@@ -163,7 +164,8 @@ _new_tuple = tuple.__new__
 
 
 def read_header(buffer: Buffer, position: int = 0) -> BatchHeader:
-    """The header at `position`. The records need not be there; neither CRC nor length against the buffer is checked.
+    """The header at `position`. The records need not be there; neither CRC nor length against the buffer
+    is checked.
 
     Raises `CorruptBatch` if 61 bytes are not there or the length cannot hold a header, `UnsupportedMagic` for
     another magic than 2.
@@ -182,8 +184,8 @@ def read_header(buffer: Buffer, position: int = 0) -> BatchHeader:
 def iter_headers(buffer: Buffer, position: int = 0, *, partial_ok: bool = False) -> Iterator[BatchHeader]:
     """The headers of batches that stand back to back; each begins `size_bytes` after the one before it.
 
-    A last batch that is cut short raises `CorruptBatch`, or just ends the iteration when `partial_ok`: the answer to
-    a fetch may end so.
+    A last batch that is cut short raises `CorruptBatch`, or just ends the iteration when `partial_ok`:
+    the answer to a fetch may end so.
     """
     end = len(buffer)
     while position < end:
@@ -227,7 +229,8 @@ def set_timestamps(
 ) -> BatchHeader:
     """Rewrites timestamp type and max timestamp of the batch at `position`, and its CRC if either changed.
 
-    With LOG_APPEND_TIME the max timestamp is the time of every record in the batch. Returns the header as it is now.
+    With LOG_APPEND_TIME the max timestamp is the time of every record in the batch. Returns the header
+    as it is now.
     """
     header = read_header(buffer, position)
     attributes = header.attributes & ~LOG_APPEND_TIME_FLAG

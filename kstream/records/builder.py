@@ -53,9 +53,10 @@ def build_batch(
 ) -> bytes:
     """One batch.
 
-    A plain tuple gets the offset after the one before it, a `Record` keeps its own, so that compaction leaves holes.
-    `last_offset_delta` keeps a batch's end where the records that stood there are gone, and is needed for a batch
-    without records. `level` is the codec's own scale. Raises ValueError for offsets that do not ascend.
+    A plain tuple gets the offset after the one before it, a `Record` keeps its own, so that compaction
+    leaves holes. `last_offset_delta` keeps a batch's end where the records that stood there are gone,
+    and is needed for a batch without records. `level` is the codec's own scale. Raises ValueError for
+    offsets that do not ascend.
     """
     body = bytearray()
     base_timestamp_ms = NO_TIMESTAMP if delete_horizon_ms is None else delete_horizon_ms

@@ -1,12 +1,13 @@
 """The five codecs of a record batch, each bounded: no input makes `decompress` hold more than it was allowed.
 
-What is compressed is the records after the batch header, as one stream. The streams are those of the Java client:
-gzip (RFC 1952), snappy in the framing of the xerial library (below), the LZ4 frame format with independent blocks
-(KIP-57), zstd frames (KIP-110). Libraries are imported at first use: a broker whose clients do not compress loads none.
+What is compressed is the records after the batch header, as one stream. The streams are those of the
+Java client: gzip (RFC 1952), snappy in the framing of the xerial library (below), the LZ4 frame format
+with independent blocks (KIP-57), zstd frames (KIP-110). Libraries are imported at first use: a broker
+whose clients do not compress loads none.
 
-The xerial framing: 16 bytes of header (0x82 "SNAPPY" 0x00, int32 version, int32 lowest compatible version), then
-blocks, each an int32 length and that many bytes of raw snappy. Some clients (librdkafka among them, when told so)
-send one raw snappy block without framing; readers accept both.
+The xerial framing: 16 bytes of header (0x82 "SNAPPY" 0x00, int32 version, int32 lowest compatible
+version), then blocks, each an int32 length and that many bytes of raw snappy. A reader accepts one raw
+snappy block as well.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ _DEFAULT_LEVEL = {Codec.GZIP: -1, Codec.LZ4: 9, Codec.ZSTD: 3}
 
 
 def compress(codec: Codec, data: Buffer, level: int | None = None) -> bytes:
-    """The records' bytes as one compressed stream. `level` is the codec's own scale; None is Kafka's default."""
+    """The records' bytes as one compressed stream. `level` is the codec's own scale; None is Kafka's
+    default.
+    """
     if codec is Codec.NONE:
         return bytes(data)
     if codec is Codec.SNAPPY:
@@ -75,7 +78,8 @@ def compress(codec: Codec, data: Buffer, level: int | None = None) -> bytes:
 def decompress(codec: int, data: Buffer, size_bytes_max: int = SIZE_BYTES_MAX) -> bytes:
     """The records' bytes.
 
-    Raises `DecompressedTooLarge` above `size_bytes_max`, `CorruptBatch` for anything that is not a whole stream.
+    Raises `DecompressedTooLarge` above `size_bytes_max`, `CorruptBatch` for anything that is not a whole
+    stream.
     """
     if codec == Codec.NONE:
         if len(data) > size_bytes_max:
@@ -88,7 +92,9 @@ def decompress(codec: int, data: Buffer, size_bytes_max: int = SIZE_BYTES_MAX) -
 
 
 def _first_piece(data: Buffer, size_bytes_max: int) -> int:
-    """How much room to give the first piece: enough for most batches, and never more than one byte past the limit."""
+    """How much room to give the first piece: enough for most batches, and never more than one byte past
+    the limit.
+    """
     return min(max(_FIRST_PIECE_BYTES, 8 * len(data)), size_bytes_max + 1)
 
 

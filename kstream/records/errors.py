@@ -6,7 +6,9 @@ from kstream.errors import KstreamError
 
 
 class CorruptBatch(KstreamError):
-    """Bytes that are not a record batch of format version 2: lengths that lie, a wrong CRC, a record cut short."""
+    """Bytes that are not a record batch of format version 2: lengths that lie, a wrong CRC, a record cut
+    short.
+    """
 
 
 class UnsupportedMagic(CorruptBatch):

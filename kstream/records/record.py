@@ -1,9 +1,10 @@
 """The records inside a batch: read as values.
 
-A record is a varint length, then: attributes int8 (no bit is in use), timestamp delta varlong, offset delta varint,
-key and value each a varint length (-1 is null) and bytes, a varint count of headers, and for each a key that cannot
-be null and a value that can. Varints are zigzag. Deltas are against the batch's base timestamp and base offset; in a
-batch with LogAppendTime every record has the batch's max timestamp.
+A record is a varint length, then: attributes int8 (no bit is in use), timestamp delta varlong, offset
+delta varint, key and value each a varint length (-1 is null) and bytes, a varint count of headers, and
+for each a key that cannot be null and a value that can. Varints are zigzag. Deltas are against the
+batch's base timestamp and base offset; in a batch with LogAppendTime every record has the batch's max
+timestamp.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ def iter_records(
 ) -> Iterator[Record]:
     """The records of the batch at `position`, one after the other. The CRC is the caller's to check.
 
-    Raises `CorruptBatch` where a record does not parse, or where their number or size differs from what the header
-    and the record's own length say.
+    Raises `CorruptBatch` where a record does not parse, or where their number or size differs from what
+    the header and the record's own length say.
     """
     if header is None:
         header = read_header(buffer, position)
@@ -96,7 +97,8 @@ def _headers(payload: bytes, at: int, end: int, count: int) -> tuple[tuple[Recor
         if key is None:
             raise CorruptBatch("record header has no key")
         value, at = _nullable_bytes(payload, at, end)
-        # As Java decodes: a broker does not refuse keys that are not UTF-8, so a reader has to live with them.
+        # As Java decodes: a broker does not refuse keys that are not UTF-8, so a reader has to live with
+        # them.
         headers.append((key.decode("utf-8", "replace"), value))
     return tuple(headers), at
 
