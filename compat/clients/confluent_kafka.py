@@ -1,0 +1,138 @@
+"""confluent-kafka: librdkafka from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from compat.story import Adapter, ClientMissing, InRecord, OutRecord, Start, Traits, wait_until
+
+TIMEOUT_S = 20.0
+
+
+def connect(bootstrap: str) -> Adapter:
+    try:
+        import confluent_kafka
+    except ImportError as missing:
+        raise ClientMissing("confluent-kafka is not installed: pip install confluent-kafka") from missing
+    return ConfluentKafka(confluent_kafka, bootstrap)
+
+
+class ConfluentKafka:
+    name = "confluent-kafka"
+    traits = Traits()
+
+    def __init__(self, library: Any, bootstrap: str) -> None:
+        self._library = library
+        self._common = {"bootstrap.servers": bootstrap}
+        from confluent_kafka import admin
+
+        self._admin_module: Any = admin
+        self._admin = admin.AdminClient(dict(self._common))
+
+    def version(self) -> str:
+        return f"{self._library.version()}, librdkafka {self._library.libversion()[0]}"
+
+    def create_topic(self, topic: str, partitions: int) -> None:
+        wanted = self._admin_module.NewTopic(topic, num_partitions=partitions, replication_factor=1)
+        self._admin.create_topics([wanted])[topic].result(TIMEOUT_S)
+        wait_until(lambda: topic in self.partition_counts(), f"{topic} is known")
+
+    def delete_topic(self, topic: str) -> None:
+        self._admin.delete_topics([topic])[topic].result(TIMEOUT_S)
+
+    def create_partitions(self, topic: str, total: int) -> None:
+        wanted = self._admin_module.NewPartitions(topic, total)
+        self._admin.create_partitions([wanted])[topic].result(TIMEOUT_S)
+
+    def partition_counts(self) -> dict[str, int]:
+        listed = self._admin.list_topics(timeout=TIMEOUT_S).topics
+        return {name: len(found.partitions) for name, found in listed.items()}
+
+    def topic_config(self, topic: str) -> dict[str, str | None]:
+        resource = self._admin_module.ConfigResource(self._admin_module.ConfigResource.Type.TOPIC, topic)
+        found = self._admin.describe_configs([resource])[resource].result(TIMEOUT_S)
+        return {name: entry.value for name, entry in found.items()}
+
+    def set_topic_config(self, topic: str, values: Mapping[str, str]) -> None:
+        module = self._admin_module
+        resource = module.ConfigResource(
+            module.ConfigResource.Type.TOPIC,
+            topic,
+            incremental_configs=[
+                module.ConfigEntry(name, value, incremental_operation=module.AlterConfigOpType.SET)
+                for name, value in values.items()
+            ],
+        )
+        self._admin.incremental_alter_configs([resource])[resource].result(TIMEOUT_S)
+
+    def produce(
+        self, topic: str, partition: int, records: Sequence[OutRecord], *, codec: str, idempotent: bool
+    ) -> list[int]:
+        producer = self._library.Producer(
+            {
+                **self._common,
+                "compression.type": codec,
+                "enable.idempotence": idempotent,
+                "acks": "all",
+                "linger.ms": 20,
+            }
+        )
+        offsets: list[int] = []
+
+        def delivered(error: Any, message: Any) -> None:
+            if error is not None:
+                raise self._library.KafkaException(error)
+            offsets.append(message.offset())
+
+        for record in records:
+            producer.produce(
+                topic,
+                key=record.key,
+                value=record.value,
+                headers=list(record.headers),
+                partition=partition,
+                timestamp=record.timestamp_ms,
+                on_delivery=delivered,
+            )
+        unsent = producer.flush(TIMEOUT_S)
+        if unsent:
+            raise TimeoutError(f"{unsent} records were not acknowledged within {TIMEOUT_S:.0f} s")
+        return offsets
+
+    def fetch(self, topic: str, partition: int, start: Start, count: int) -> list[InRecord]:
+        library = self._library
+        # librdkafka wants a group's name even where it only assigns; it never joins the group.
+        consumer = library.Consumer(
+            {**self._common, "group.id": "unused", "enable.auto.commit": False, "auto.offset.reset": "error"}
+        )
+        try:
+            place = library.TopicPartition(topic, partition, library.OFFSET_BEGINNING)
+            if start.timestamp_ms is not None:
+                place.offset = start.timestamp_ms
+                (place,) = consumer.offsets_for_times([place], timeout=TIMEOUT_S)
+            elif start.offset is not None:
+                place.offset = start.offset
+            consumer.assign([place])
+            got: list[InRecord] = []
+            while len(got) < count:
+                message = consumer.poll(TIMEOUT_S)
+                if message is None:
+                    raise TimeoutError(f"{len(got)} of {count} records within {TIMEOUT_S:.0f} s")
+                if message.error() is not None:
+                    raise library.KafkaException(message.error())
+                got.append(
+                    InRecord(
+                        message.offset(),
+                        message.key(),
+                        message.value(),
+                        tuple(message.headers() or ()),
+                        message.timestamp()[1],
+                    )
+                )
+            return got
+        finally:
+            consumer.close()
+
+    def close(self) -> None:
+        """Nothing to do: its handles close when they are collected."""
