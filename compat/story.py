@@ -1,6 +1,7 @@
 """One story that every client tells: create, produce, fetch, administer.
 
-A client is an `Adapter`; the chapters below say what must come back from it, whichever client and server. They hold against Apache Kafka as they do against kstream, so a failure is a defect of the server under test.
+A client is an `Adapter`; the chapters below say what must come back from it, whichever client and server.
+They hold against Apache Kafka as they do against kstream, so a failure is a defect of the server under test.
 Consumers read by assignment; groups are another story.
 """
 
@@ -51,7 +52,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Traits:
-    """What a client cannot do, so that the story asks no more of it: gaps of the client, not of the server."""
+    """What a client cannot do, so that the story asks no more of it: the client's gaps, not the server's."""
 
     sets_timestamps: bool = True
     headers_per_record: bool = True
@@ -90,7 +91,7 @@ class Adapter(Protocol):
     def produce(
         self, topic: str, partition: int, records: Sequence[OutRecord], *, codec: str, idempotent: bool
     ) -> list[int] | None:
-        """Produce with acks=all and wait for all acknowledgements: their offsets, or None if the client hides them."""
+        """Produce with acks=all and wait for all acknowledgements; their offsets, None if the client hides them."""
         ...
 
     def fetch(self, topic: str, partition: int, start: Start, count: int) -> list[InRecord]:
