@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator
 
 from kstream.errors import ApiError, ErrorCode
-from kstream.wire.messages.fetch import FetchRequest, PartitionData
+from kstream.wire.messages.fetch import FetchRequest
 
 FINAL_EPOCH = -1
 INITIAL_EPOCH = 0
@@ -54,19 +54,22 @@ class FetchedPartition:
         self.sent_high_watermark = -1
         self.sent_log_start_offset = -1
 
-    def take_news(self, data: PartitionData) -> bool:
-        """Whether an incremental answer must name this partition; remembers what it then says."""
-        news = (
-            bool(data.records)
-            or data.high_watermark != self.sent_high_watermark
-            or data.log_start_offset != self.sent_log_start_offset
-            or data.error_code != 0
-            or data.diverging_epoch.end_offset != -1
-        )
-        # After an error the partition is named again once it is well, though nothing else changed.
-        self.sent_high_watermark = -1 if data.error_code else data.high_watermark
-        self.sent_log_start_offset = data.log_start_offset
-        return news
+    def take_news(self, high_watermark: int, log_start_offset: int, *, is_news: bool) -> bool:
+        """Whether an incremental answer must name this partition; remembers what it then says.
+
+        `is_news`: there are records, or the logs diverge. After an error (`high_watermark` -1) the partition is
+        named again once it is well, though nothing else changed.
+        """
+        if (
+            high_watermark == self.sent_high_watermark
+            and log_start_offset == self.sent_log_start_offset
+            and high_watermark >= 0
+            and not is_news
+        ):
+            return False
+        self.sent_high_watermark = high_watermark
+        self.sent_log_start_offset = log_start_offset
+        return True
 
 
 class FetchSession:

@@ -34,13 +34,13 @@ class AppendWaiter:
         """A watched partition was deleted, or its leader or epoch changed: the request must look again now."""
         self._wakes.set()
 
-    async def wait_readable(self, partitions: Iterable[Partition], timeout_ms: int) -> None:
+    async def wait_readable(self, partitions: Iterable[Partition], timeout_s: float) -> None:
         """Return when the condition holds or the time is up. Bytes that are there already do not count."""
         watched = list(partitions)
         for partition in watched:
             partition.waiters.add(self)
         try:
-            with trio.move_on_after(timeout_ms / 1000):
+            with trio.move_on_after(timeout_s):
                 await self._wakes.wait()
         finally:
             for partition in watched:

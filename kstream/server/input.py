@@ -33,7 +33,8 @@ class BufferPool:
                 buffer = self._free.pop(position)
                 self._size_bytes -= len(buffer)
                 return buffer
-        return bytearray(size_bytes)
+        # Powers of two, so that buffers of frames of about one size serve each other.
+        return bytearray(1 << (size_bytes - 1).bit_length())
 
     def give(self, buffer: bytearray) -> None:
         if self._size_bytes + len(buffer) <= self._size_bytes_max:
@@ -94,7 +95,8 @@ class FrameBuffer:
             size = min(needed, max(2 * filled, _LARGE_SIZE_BYTES_MIN))
             if size > capacity:
                 self._grow(size, needed)
-        elif start + needed > capacity or end == capacity:
+                return self._view[self._end :]
+        if start and (start + needed > capacity or end == capacity):
             # Overlapping ranges: a slice assignment through one memoryview moves like memmove.
             self._view[:filled] = self._view[start:end]
             self._start, self._end = 0, filled

@@ -1,0 +1,230 @@
+"""Fetch, versions 4-18.
+
+- Reads from the batch that contains the offset, up to the high watermark, or to the last stable offset for
+  read_committed; at least one whole batch if there is one, however small the limits.
+- Under `min_bytes` it waits for appends, up to `max_wait_ms`; a deleted topic ends the wait.
+- 7: incremental sessions (KIP-227). 9: current leader epoch, 74 and 75 (KIP-320). 12: diverging epochs.
+  13: topics by id. 15: replica state. 16: node endpoints. 18: the follower's high watermark.
+- Not implemented, since every partition has one replica: fetching from followers (`rack_id` is read and ignored).
+"""
+
+from __future__ import annotations
+
+import trio
+
+from kstream.api.context import RequestContext
+from kstream.api.registry import handles
+from kstream.broker.broker import Broker
+from kstream.broker.fetch_sessions import FetchedPartition, FetchPlan
+from kstream.broker.partition import Partition
+from kstream.broker.waiters import AppendWaiter
+from kstream.errors import ApiError, ErrorCode
+from kstream.log.errors import LogStorageError, OffsetOutOfRange
+from kstream.log.slices import LogSlice
+from kstream.wire.apis import ApiKey
+from kstream.wire.messages.fetch import (
+    AbortedTransaction,
+    EpochEndOffset,
+    FetchableTopicResponse,
+    FetchRequest,
+    FetchResponse,
+    PartitionData,
+)
+
+READ_COMMITTED = 1
+_FIRST_VERSION_WITH_TOPIC_IDS = 13
+
+
+class Reading:
+    """What was found in one partition."""
+
+    __slots__ = ("diverging_epoch", "error_code", "found", "high_watermark", "log_start_offset", "partition", "wanted")
+
+    def __init__(self, wanted: FetchedPartition) -> None:
+        self.wanted = wanted
+        self.partition: Partition | None = None
+        self.error_code = 0
+        self.high_watermark = -1
+        self.log_start_offset = -1
+        self.found: LogSlice | None = None
+        self.diverging_epoch: EpochEndOffset | None = None
+
+    def fail(self, error_code: int) -> None:
+        self.error_code = error_code
+        self.high_watermark = -1
+        self.log_start_offset = -1
+
+
+@handles(ApiKey.FETCH)
+async def handle(context: RequestContext, request: FetchRequest) -> FetchResponse:
+    uses_topic_ids = context.api_version >= _FIRST_VERSION_WITH_TOPIC_IDS
+    sessions = context.broker.fetch_sessions
+    try:
+        plan = sessions.plan(request, uses_topic_ids=uses_topic_ids, now_ms=context.now_ms())
+    except ApiError as error:
+        return FetchResponse(error_code=error.code)
+    deadline_s = trio.current_time() + request.max_wait_ms / 1000
+    while True:
+        readings = await _read_all(context.broker, plan, request)
+        waiter = _what_to_wait_for(readings, request)
+        if waiter is None:
+            break
+        timeout_s = deadline_s - trio.current_time()
+        if timeout_s <= 0:
+            break
+        watched = [reading.partition for reading in readings if reading.partition is not None]
+        try:
+            await waiter.wait_readable(watched, timeout_s)
+        finally:
+            _release(readings)
+    return _respond(plan, readings, request, uses_topic_ids=uses_topic_ids)
+
+
+async def _read_all(broker: Broker, plan: FetchPlan, request: FetchRequest) -> list[Reading]:
+    budget_bytes = min(request.max_bytes, broker.config.fetch_max_bytes)
+    read_committed = request.isolation_level == READ_COMMITTED
+    min_one_batch = True
+    readings: list[Reading] = []
+    try:
+        for wanted in plan.partitions:
+            reading = Reading(wanted)
+            readings.append(reading)
+            try:
+                await _read(broker, reading, budget_bytes, read_committed, min_one_batch)
+            except ApiError as error:
+                reading.fail(error.code)
+            except OffsetOutOfRange:
+                reading.fail(ErrorCode.OFFSET_OUT_OF_RANGE)
+            except LogStorageError:
+                reading.fail(ErrorCode.KAFKA_STORAGE_ERROR)
+            if reading.found is not None:
+                min_one_batch = False
+                budget_bytes = max(0, budget_bytes - len(reading.found))
+    except BaseException:
+        _release(readings)
+        raise
+    return readings
+
+
+async def _read(
+    broker: Broker, reading: Reading, budget_bytes: int, read_committed: bool, min_one_batch: bool
+) -> None:
+    wanted = reading.wanted
+    partition = await broker.partitions.get(wanted.topic, wanted.index)
+    reading.partition = partition
+    partition.check_leader_epoch(wanted.current_leader_epoch)
+    if wanted.last_fetched_epoch >= 0:
+        reading.diverging_epoch = _diverging_epoch(partition, wanted)
+    reading.high_watermark = partition.high_watermark
+    reading.log_start_offset = partition.log.log_start_offset
+    if reading.diverging_epoch is not None:
+        return
+    end_offset = partition.last_stable_offset if read_committed else reading.high_watermark
+    if wanted.fetch_offset == end_offset:
+        return
+    size_bytes_max = min(wanted.size_bytes_max, budget_bytes)
+    found = await partition.read(
+        wanted.fetch_offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch
+    )
+    if len(found):
+        reading.found = found
+    else:
+        found.release()
+
+
+def _diverging_epoch(partition: Partition, wanted: FetchedPartition) -> EpochEndOffset | None:
+    """Where the reader's log leaves ours (KIP-320), if what it fetched last is not what we have."""
+    epoch, end_offset = partition.log.end_offset_for_epoch(wanted.last_fetched_epoch)
+    if epoch < 0 or end_offset < 0:
+        raise OffsetOutOfRange(wanted.fetch_offset, partition.log.log_start_offset, partition.log.end_offset)
+    if epoch < wanted.last_fetched_epoch or end_offset < wanted.fetch_offset:
+        return EpochEndOffset(epoch=epoch, end_offset=end_offset)
+    return None
+
+
+def _what_to_wait_for(readings: list[Reading], request: FetchRequest) -> AppendWaiter | None:
+    """A waiter for what is missing, or None if the answer can leave now, as it must when anything is wrong."""
+    if request.max_wait_ms <= 0 or not readings:
+        return None
+    size_bytes = 0
+    for reading in readings:
+        if reading.error_code or reading.diverging_epoch is not None:
+            return None
+        if reading.found is not None:
+            size_bytes += len(reading.found)
+    missing_bytes = request.min_bytes - size_bytes
+    if missing_bytes <= 0:
+        return None
+    if request.isolation_level == READ_COMMITTED:
+        # A marker of a few bytes can make much readable: look again after every append.
+        missing_bytes = 1
+    waiter = AppendWaiter(missing_bytes)
+    for reading in readings:
+        # Reading cold data takes time, in which partitions that were read before it may have grown.
+        if reading.partition is not None and reading.partition.high_watermark != reading.high_watermark:
+            waiter.on_changed()
+    return waiter
+
+
+def _release(readings: list[Reading]) -> None:
+    for reading in readings:
+        if reading.found is not None:
+            reading.found.release()
+            reading.found = None
+
+
+def _respond(
+    plan: FetchPlan, readings: list[Reading], request: FetchRequest, *, uses_topic_ids: bool
+) -> FetchResponse:
+    session = plan.session
+    response = FetchResponse(session_id=session.id if session is not None else 0)
+    topic: FetchableTopicResponse | None = None
+    topic_key: str | bytes | None = None
+    for reading in readings:
+        wanted = reading.wanted
+        is_news = reading.found is not None or reading.diverging_epoch is not None
+        has_news = wanted.take_news(reading.high_watermark, reading.log_start_offset, is_news=is_news)
+        if plan.is_incremental and not has_news:
+            continue
+        if session is not None and reading.found is not None:
+            session.move_to_end(wanted)
+        if topic is None or topic_key != wanted.topic:
+            topic_key = wanted.topic
+            topic = FetchableTopicResponse(partitions=[])
+            if uses_topic_ids:
+                topic.topic_id = wanted.topic if isinstance(wanted.topic, bytes) else bytes(16)
+            else:
+                topic.topic = wanted.topic if isinstance(wanted.topic, str) else ""
+            response.responses.append(topic)
+        topic.partitions.append(_partition_data(reading, request))
+    return response
+
+
+def _partition_data(reading: Reading, request: FetchRequest) -> PartitionData:
+    data = PartitionData(
+        partition_index=reading.wanted.index,
+        error_code=reading.error_code,
+        high_watermark=reading.high_watermark,
+        log_start_offset=reading.log_start_offset,
+        records=reading.found if reading.found is not None else b"",
+        aborted_transactions=None,
+    )
+    partition = reading.partition
+    if reading.diverging_epoch is not None:
+        data.diverging_epoch = reading.diverging_epoch
+    if partition is None or reading.error_code:
+        return data
+    data.last_stable_offset = partition.last_stable_offset
+    if request.isolation_level == READ_COMMITTED:
+        data.aborted_transactions = _aborted(partition, reading)
+    return data
+
+
+def _aborted(partition: Partition, reading: Reading) -> list[AbortedTransaction]:
+    """The transactions whose records a read_committed reader must drop from what it gets."""
+    if reading.found is None:
+        return []
+    return [
+        AbortedTransaction(producer_id=aborted.producer_id, first_offset=aborted.first_offset)
+        for aborted in partition.log.aborted_transactions(reading.wanted.fetch_offset, reading.found)
+    ]

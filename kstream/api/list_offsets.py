@@ -1,0 +1,117 @@
+"""ListOffsets, versions 1-11.
+
+- Time to offset, exact to the record: the first record at or after the timestamp.
+- Special timestamps: -1 latest (the high watermark, or the last stable offset for read_committed), -2 earliest,
+  -3 the record with the largest timestamp (7, KIP-734), -4 earliest on local disk (8, KIP-405), -5 latest in tiered
+  storage (9, KIP-1005), -6 earliest not yet uploaded there (11, KIP-1023). There is no tiered storage: -4 is the
+  earliest, -5 and -6 are unknown (-1). A special timestamp in a version before its own gets UNSUPPORTED_VERSION.
+- 2: isolation level. 4: leader epochs. 10: a timeout, for tiered reads alone.
+- The same partition named twice gets INVALID_REQUEST.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import trio
+
+from kstream.api.context import RequestContext
+from kstream.api.registry import handles
+from kstream.broker.partition import Partition
+from kstream.broker.replica import disk_limiter
+from kstream.errors import ApiError, ErrorCode
+from kstream.log.errors import LogStorageError
+from kstream.wire.apis import ApiKey
+from kstream.wire.messages.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsPartitionResponse,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+    ListOffsetsTopicResponse,
+)
+
+LATEST = -1
+EARLIEST = -2
+MAX_TIMESTAMP = -3
+EARLIEST_LOCAL = -4
+LATEST_TIERED = -5
+EARLIEST_PENDING_UPLOAD = -6
+
+_FIRST_VERSION = {
+    LATEST: 1,
+    EARLIEST: 1,
+    MAX_TIMESTAMP: 7,
+    EARLIEST_LOCAL: 8,
+    LATEST_TIERED: 9,
+    EARLIEST_PENDING_UPLOAD: 11,
+}
+_READ_COMMITTED = 1
+
+Found = tuple[int, int, int]
+"""Timestamp, offset, leader epoch; each -1 where there is none."""
+
+_NOT_FOUND: Found = (-1, -1, -1)
+
+
+@handles(ApiKey.LIST_OFFSETS)
+async def handle(context: RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse:
+    named = Counter(
+        (topic.name, partition.partition_index) for topic in request.topics for partition in topic.partitions
+    )
+    response = ListOffsetsResponse()
+    for topic in request.topics:
+        answer = ListOffsetsTopicResponse(name=topic.name)
+        response.topics.append(answer)
+        for wanted in topic.partitions:
+            error_code, found = ErrorCode.NONE, _NOT_FOUND
+            if named[(topic.name, wanted.partition_index)] > 1:
+                error_code = ErrorCode.INVALID_REQUEST
+            else:
+                try:
+                    found = await _find(context, topic.name, wanted, request.isolation_level)
+                except ApiError as error:
+                    error_code = error.code
+                except LogStorageError:
+                    error_code = ErrorCode.KAFKA_STORAGE_ERROR
+            timestamp, offset, leader_epoch = found
+            answer.partitions.append(
+                ListOffsetsPartitionResponse(
+                    partition_index=wanted.partition_index,
+                    error_code=error_code,
+                    timestamp=timestamp,
+                    offset=offset,
+                    leader_epoch=leader_epoch,
+                )
+            )
+    return response
+
+
+async def _find(
+    context: RequestContext, topic_name: str, wanted: ListOffsetsPartition, isolation_level: int
+) -> Found:
+    timestamp = wanted.timestamp
+    if timestamp < 0 and context.api_version < _FIRST_VERSION.get(timestamp, 1 << 15):
+        raise ApiError(ErrorCode.UNSUPPORTED_VERSION)
+    partition = await context.broker.partitions.get(topic_name, wanted.partition_index)
+    partition.check_leader_epoch(wanted.current_leader_epoch)
+    end_offset = (
+        partition.last_stable_offset if isolation_level == _READ_COMMITTED else partition.high_watermark
+    )
+    log = partition.log
+    if timestamp == LATEST:
+        return (-1, end_offset, partition.leader_epoch)
+    if timestamp in (EARLIEST, EARLIEST_LOCAL):
+        return (-1, log.log_start_offset, _epoch_of(partition, log.log_start_offset))
+    if timestamp in (LATEST_TIERED, EARLIEST_PENDING_UPLOAD):
+        return _NOT_FOUND
+    if timestamp == MAX_TIMESTAMP:
+        found = await trio.to_thread.run_sync(log.max_timestamp, limiter=disk_limiter())
+    else:
+        found = await trio.to_thread.run_sync(log.offset_for_timestamp, timestamp, limiter=disk_limiter())
+    if found is None or found.offset >= end_offset:
+        return _NOT_FOUND
+    return (found.timestamp_ms, found.offset, _epoch_of(partition, found.offset))
+
+
+def _epoch_of(partition: Partition, offset: int) -> int:
+    return partition.log.leader_epochs.epoch_of(offset)

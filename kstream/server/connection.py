@@ -1,0 +1,111 @@
+"""One client connection: read a frame, answer it, go on.
+
+One request is in progress at a time, so answers leave in the order of their requests without any code for it. Sockets
+are read and written directly; trio is asked to wait only when the kernel says so, and a connection that always has
+more to do gives the others their turn after `_TURN_S`.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from time import perf_counter
+
+import trio
+
+from kstream.api.context import RequestContext
+from kstream.errors import ProtocolError
+from kstream.log.slices import LogSlice
+from kstream.server.dispatch import Dispatcher
+from kstream.server.input import BufferPool, FrameBuffer
+from kstream.server.output import Part, send_bytes, send_parts
+
+log = logging.getLogger(__name__)
+
+_TURN_S = 0.002
+
+
+class Connection:
+    """A client's socket with its buffer and its context."""
+
+    __slots__ = ("_dispatcher", "_input", "_sock", "context", "is_busy", "scope", "waits_since_s")
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        context: RequestContext,
+        dispatcher: Dispatcher,
+        pool: BufferPool,
+        *,
+        frame_size_bytes_max: int,
+    ) -> None:
+        self._sock = sock
+        self._dispatcher = dispatcher
+        self._input = FrameBuffer(pool, frame_size_bytes_max)
+        self.context = context
+        self.scope = trio.CancelScope()
+        self.is_busy = False
+        """Whether a request is in progress: such a connection is not idle, however long it takes."""
+        self.waits_since_s = perf_counter()
+        """When the wait for the next whole frame began: a peer that sends it byte by byte does not reset it."""
+
+    async def serve(self) -> None:
+        """Answer requests until the peer leaves, breaks the protocol, or the scope is cancelled."""
+        try:
+            with self.scope:
+                await self._serve()
+        except ProtocolError as error:
+            log.info("closing the connection from %s: %s", self._peer(), error)
+        except OSError as error:
+            log.debug("the connection from %s is gone: %s", self._peer(), error)
+        except Exception:
+            log.exception("closing the connection from %s: a request failed in an unforeseen way", self._peer())
+        finally:
+            self._input.close()
+            self._sock.close()
+
+    async def _serve(self) -> None:
+        frames = self._input
+        turn_ends_s = perf_counter() + _TURN_S
+        while True:
+            frame = frames.next_frame()
+            if frame is None:
+                if not await self._receive():
+                    return
+                continue
+            self.is_busy = True
+            parts = await self._dispatcher.answer(frame, self.context)
+            if parts is not None:
+                await self._send(parts)
+            self.is_busy = False
+            self.waits_since_s = now_s = perf_counter()
+            if now_s > turn_ends_s:
+                await trio.lowlevel.checkpoint()
+                turn_ends_s = perf_counter() + _TURN_S
+
+    async def _receive(self) -> bool:
+        """Read what has arrived, waiting for it if need be; False once the peer has closed."""
+        sock, frames = self._sock, self._input
+        space = frames.space()
+        while True:
+            try:
+                size = sock.recv_into(space)
+                break
+            except BlockingIOError:
+                await trio.lowlevel.wait_readable(sock)
+        frames.received(size)
+        return size > 0
+
+    async def _send(self, parts: list[Part]) -> None:
+        if len(parts) == 1 and isinstance(parts[0], bytes):
+            await send_bytes(self._sock, parts[0])
+            return
+        try:
+            await send_parts(self._sock, parts)
+        finally:
+            for part in parts:
+                if isinstance(part, LogSlice):
+                    part.release()
+
+    def _peer(self) -> str:
+        return "{}:{}".format(*self.context.peer_address)

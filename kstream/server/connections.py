@@ -1,0 +1,106 @@
+"""All connections of a server: limits, idle ones, and the end."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections import Counter
+from time import perf_counter
+
+import trio
+
+from kstream.api.context import RequestContext
+from kstream.broker.broker import Broker
+from kstream.config.listeners import Listener
+from kstream.server.connection import Connection
+from kstream.server.dispatch import Dispatcher
+from kstream.server.input import BufferPool
+
+log = logging.getLogger(__name__)
+
+_DRAIN_S = 0.25
+
+
+class Connections:
+    """Starts, counts, bounds and ends connections."""
+
+    def __init__(self, broker: Broker, dispatcher: Dispatcher, nursery: trio.Nursery) -> None:
+        self._broker = broker
+        self._dispatcher = dispatcher
+        self._nursery = nursery
+        self._pool = BufferPool()
+        self._open: set[Connection] = set()
+        self._by_address: Counter[str] = Counter()
+        self._next_id = 0
+        self._one_ended = trio.Event()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def wait_for_place(self) -> None:
+        """Return once there are fewer connections than `max.connections`."""
+        while len(self._open) >= self._broker.config.max_connections:
+            self._one_ended = trio.Event()
+            await self._one_ended.wait()
+
+    def start(self, listener: Listener, sock: socket.socket, peer: tuple[str, int]) -> None:
+        """Serve a new connection, unless its address has as many as `max.connections.per.ip` allows."""
+        config = self._broker.config
+        if self._by_address[peer[0]] >= config.max_connections_per_ip_for(peer[0]):
+            log.info("closing a connection from %s: it has max.connections.per.ip open", peer[0])
+            sock.close()
+            return
+        self._next_id += 1
+        local = sock.getsockname()
+        context = RequestContext(
+            self._broker,
+            listener=listener.name,
+            local_address=(local[0], local[1]),
+            peer_address=peer,
+            connection_id=self._next_id,
+        )
+        connection = Connection(
+            sock,
+            context,
+            self._dispatcher,
+            self._pool,
+            frame_size_bytes_max=config.socket_request_max_bytes,
+        )
+        self._open.add(connection)
+        self._by_address[peer[0]] += 1
+        self._nursery.start_soon(self._serve, connection)
+
+    async def _serve(self, connection: Connection) -> None:
+        try:
+            await connection.serve()
+        finally:
+            self._open.discard(connection)
+            address = connection.context.peer_address[0]
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+            self._one_ended.set()
+
+    async def close_idle_forever(self) -> None:
+        """Close connections that finish no frame within `connections.max.idle.ms`, half-open ones among them."""
+        idle_s = self._broker.config.connections_max_idle_ms / 1000
+        if idle_s < 0:
+            return
+        while True:
+            await trio.sleep(min(max(idle_s / 4, 0.05), 10))
+            deadline_s = perf_counter() - idle_s
+            for connection in self._open:
+                if not connection.is_busy and connection.waits_since_s < deadline_s:
+                    connection.scope.cancel()
+
+    async def drain(self) -> None:
+        """End idle connections now, busy ones when they have answered, or a moment later."""
+        for connection in self._open:
+            if not connection.is_busy:
+                connection.scope.cancel()
+        with trio.move_on_after(_DRAIN_S):
+            while self._open:
+                self._one_ended = trio.Event()
+                await self._one_ended.wait()
+        for connection in self._open:
+            connection.scope.cancel()

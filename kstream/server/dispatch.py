@@ -1,0 +1,112 @@
+"""From a frame to its answer: header, version, handler, encoding.
+
+What can be wrong with a request before its handler sees it is decided here, as Apache Kafka does: an API or version
+that is not served closes the connection, except that ApiVersions is then answered in version 0 with error 35, so that
+any client can find out what is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Any
+
+from kstream.api.context import RequestContext
+from kstream.api.registry import Handler, Registration
+from kstream.errors import ErrorCode, ProtocolError
+from kstream.server.output import Part
+from kstream.wire.apis import ApiKey, api
+from kstream.wire.codec import decoder, parts_encoder
+from kstream.wire.messages.api_versions import ApiVersionsResponse
+
+_request_start = Struct(">hhih").unpack_from
+_plain_response_start = Struct(">ii").pack
+_tagged_response_start = Struct(">iib").pack
+
+
+class Endpoint:
+    """One API in one version: its handler and its compiled codec."""
+
+    __slots__ = ("decode", "encode", "has_tagged_header", "has_tagged_response", "handler", "key", "version")
+
+    def __init__(self, key: ApiKey, version: int, handler: Handler) -> None:
+        declared = api(key)
+        self.key = key
+        self.version = version
+        self.handler = handler
+        self.decode: Callable[[memoryview, int], tuple[Any, int]] = decoder(declared.request, version)
+        self.encode: Callable[[Any], list[Part]] = parts_encoder(declared.response, version)
+        self.has_tagged_header = version >= declared.flexible_from
+        # ApiVersions answers without tagged fields in its header, so that any client can read it (KIP-511).
+        self.has_tagged_response = self.has_tagged_header and key != ApiKey.API_VERSIONS
+
+
+class Dispatcher:
+    """Turns frames into answers. Shared by all connections; holds no state of any of them."""
+
+    def __init__(self, registrations: dict[int, Registration]) -> None:
+        self._registrations = registrations
+        self._endpoints: dict[tuple[int, int], Endpoint] = {}
+
+    async def answer(self, frame: memoryview, context: RequestContext) -> list[Part] | None:
+        """Handle one request; the parts of its answer, or None if it gets none.
+
+        Raises:
+            ProtocolError: the connection must be closed, and nothing was changed.
+        """
+        if len(frame) < 10:
+            raise ProtocolError(f"a request of {len(frame)} bytes has no whole header")
+        key, version, correlation_id, client_id_size = _request_start(frame, 0)
+        endpoint = self._endpoints.get((key, version))
+        if endpoint is None:
+            endpoint = self._open(key, version)
+            if endpoint is None:
+                return _unsupported_api_versions(correlation_id)
+        body = 10
+        if client_id_size >= 0:
+            body += client_id_size
+            if body > len(frame):
+                raise ProtocolError("the client id is longer than the request")
+            context.set_client_id(bytes(frame[10:body]))
+        else:
+            context.client_id = None
+        if endpoint.has_tagged_header:
+            body = skip_tagged_fields(frame, body)
+        context.api_version = version
+        request, _ = endpoint.decode(frame, body)
+        response = await endpoint.handler(context, request)
+        if response is None:
+            return None
+        parts = endpoint.encode(response)
+        size = sum(map(len, parts))
+        if endpoint.has_tagged_response:
+            start = _tagged_response_start(size + 5, correlation_id, 0)
+        else:
+            start = _plain_response_start(size + 4, correlation_id)
+        first = parts[0]
+        if isinstance(first, (bytes, bytearray)):
+            parts[0] = start + first
+        else:
+            parts.insert(0, start)
+        return parts
+
+    def _open(self, key: int, version: int) -> Endpoint | None:
+        """The endpoint at its first use; None asks for the answer that any client understands."""
+        registration = self._registrations.get(key)
+        if registration is None:
+            raise ProtocolError(f"API key {key} is not served")
+        if not registration.version_min <= version <= registration.version_max:
+            if key == ApiKey.API_VERSIONS:
+                return None
+            raise ProtocolError(f"{registration.key.name} version {version} is not served")
+        endpoint = Endpoint(registration.key, version, registration.handler)
+        self._endpoints[(key, version)] = endpoint
+        return endpoint
+
+
+def _unsupported_api_versions(correlation_id: int) -> list[Part]:
+    response = ApiVersionsResponse(error_code=ErrorCode.UNSUPPORTED_VERSION)
+    parts = parts_encoder(ApiVersionsResponse, 0)(response)
+    size = sum(map(len, parts))
+    return [_plain_response_start(size + 4, correlation_id), *parts]
+
