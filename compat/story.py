@@ -91,7 +91,7 @@ class Adapter(Protocol):
     def produce(
         self, topic: str, partition: int, records: Sequence[OutRecord], *, codec: str, idempotent: bool
     ) -> list[int] | None:
-        """Produce with acks=all and wait for all acknowledgements; their offsets, None if the client hides them."""
+        """Produce with acks=all and wait for all acknowledgements; offsets, None if the client hides them."""
         ...
 
     def fetch(self, topic: str, partition: int, start: Start, count: int) -> list[InRecord]:

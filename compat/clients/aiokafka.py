@@ -10,6 +10,8 @@ from compat.story import Adapter, ClientMissing, InRecord, OutRecord, Start, Tra
 
 TIMEOUT_S = 20.0
 
+TRAITS = Traits()
+
 
 def connect(bootstrap: str) -> Adapter:
     try:
@@ -21,7 +23,7 @@ def connect(bootstrap: str) -> Adapter:
 
 class Aiokafka:
     name = "aiokafka"
-    traits = Traits()
+    traits = TRAITS
 
     def __init__(self, library: Any, bootstrap: str) -> None:
         from aiokafka import admin

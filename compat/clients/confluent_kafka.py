@@ -9,6 +9,8 @@ from compat.story import Adapter, ClientMissing, InRecord, OutRecord, Start, Tra
 
 TIMEOUT_S = 20.0
 
+TRAITS = Traits()
+
 
 def connect(bootstrap: str) -> Adapter:
     try:
@@ -20,7 +22,7 @@ def connect(bootstrap: str) -> Adapter:
 
 class ConfluentKafka:
     name = "confluent-kafka"
-    traits = Traits()
+    traits = TRAITS
 
     def __init__(self, library: Any, bootstrap: str) -> None:
         self._library = library

@@ -9,6 +9,11 @@ from compat.story import Adapter, ClientMissing, InRecord, OutRecord, Start, Tra
 
 TIMEOUT_S = 20.0
 
+TRAITS = Traits(
+    sends_null_headers=False,
+    gaps={"null headers": "kafka-python's send() takes only bytes as a header's value"},
+)
+
 
 def connect(bootstrap: str) -> Adapter:
     try:
@@ -20,10 +25,7 @@ def connect(bootstrap: str) -> Adapter:
 
 class KafkaPython:
     name = "kafka-python"
-    traits = Traits(
-        sends_null_headers=False,
-        gaps={"null headers": "kafka-python's send() takes only bytes as a header's value"},
-    )
+    traits = TRAITS
 
     def __init__(self, library: Any, bootstrap: str) -> None:
         self._library = library

@@ -16,6 +16,20 @@ _KEY_END = b"\x1f"
 # Lengths (-1 for null) come before the bytes, so that keys and values may hold anything.
 _FORMAT = "%o %T %K %S %h\n%k%s\n"
 
+TRAITS = Traits(
+    sets_timestamps=False,
+    headers_per_record=False,
+    tells_empty_from_null=False,
+    administers=False,
+    gaps={
+        "timestamps": "kcat has no option to set one; records carry the time of sending",
+        "headers": "kcat's -H holds for all records of one run",
+        "empty against null": "kcat's -Z sends every empty key and value as null",
+        "administration": "kcat has none; topics come into being by auto-creation",
+        "offsets": "kcat does not print what a producer was acknowledged",
+    },
+)
+
 
 def connect(bootstrap: str) -> Adapter:
     program = shutil.which("kcat") or shutil.which("kafkacat")
@@ -28,19 +42,7 @@ def connect(bootstrap: str) -> Adapter:
 
 class Kcat:
     name = "kcat"
-    traits = Traits(
-        sets_timestamps=False,
-        headers_per_record=False,
-        tells_empty_from_null=False,
-        administers=False,
-        gaps={
-            "timestamps": "kcat has no option to set one; records carry the time of sending",
-            "headers": "kcat's -H holds for all records of one run",
-            "empty against null": "kcat's -Z sends every empty key and value as null",
-            "administration": "kcat has none; topics come into being by auto-creation",
-            "offsets": "kcat does not print what a producer was acknowledged",
-        },
-    )
+    traits = TRAITS
 
     def __init__(self, program: str, bootstrap: str) -> None:
         self._program = program
