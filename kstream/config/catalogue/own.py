@@ -1,0 +1,16 @@
+"""Keys that only kstream has."""
+
+from __future__ import annotations
+
+from kstream.config.catalogue.words import HONOURED, READ_ONLY, STRING
+from kstream.config.key import Key
+from kstream.config.validators import NonEmpty, OneOf
+
+# fmt: off
+KEYS: tuple[Key, ...] = (
+    Key("kstream.cluster.id", STRING, None, NonEmpty(), READ_ONLY, HONOURED,
+        "Cluster id that a new data directory gets (the container image's CLUSTER_ID); otherwise a random one."),
+    Key("kstream.validate.records", STRING, "auto", OneOf("auto", "full", "header"), READ_ONLY, HONOURED,
+        "How produced batches are checked: full opens each and checks every record as Kafka does; header checks"
+        " header and CRC; auto opens small ones and a connection's first ten."),
+)

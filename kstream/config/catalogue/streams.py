@@ -1,0 +1,66 @@
+"""Streams groups (KIP-1071)."""
+
+from __future__ import annotations
+
+from kstream.config.catalogue.words import (
+    ANY_LIST,
+    BOOLEAN,
+    CLASS,
+    CLUSTER_WIDE,
+    INT,
+    LIST,
+    LONG,
+    READ_ONLY,
+    UNAVAILABLE,
+    at_least,
+)
+from kstream.config.key import Key
+from kstream.config.validators import ListOf
+
+# fmt: off
+KEYS: tuple[Key, ...] = (
+    Key("group.streams.acceptable.recovery.lag", LONG, "10000", at_least(0), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated", is_internal=True),
+    Key("group.streams.assignment.interval.ms", INT, "1000", at_least(0), CLUSTER_WIDE, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.assignor.offload.enable", BOOLEAN, "true", None, CLUSTER_WIDE, UNAVAILABLE,
+        "streams groups are not coordinated", is_internal=True),
+    Key("group.streams.assignors", LIST, "sticky", ListOf(may_be_empty=False), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.heartbeat.interval.ms", INT, "5000", at_least(1), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.initial.rebalance.delay.ms", INT, "3000", at_least(0), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.max.assignment.interval.ms", INT, "15000", at_least(0), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.max.heartbeat.interval.ms", INT, "15000", at_least(1), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.max.session.timeout.ms", INT, "60000", at_least(1), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.max.size", INT, "2147483647", at_least(1), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.max.standby.replicas", INT, "2", at_least(0), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.max.warmup.replicas", INT, "20", at_least(0), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated", is_internal=True),
+    Key("group.streams.min.assignment.interval.ms", INT, "0", at_least(0), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.min.heartbeat.interval.ms", INT, "5000", at_least(1), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.min.session.timeout.ms", INT, "45000", at_least(1), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.min.task.offset.interval.ms", INT, "15000", at_least(1), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated", is_internal=True),
+    Key("group.streams.num.standby.replicas", INT, "0", at_least(0), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.num.warmup.replicas", INT, "2", at_least(0), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated", is_internal=True),
+    Key("group.streams.rack.aware.assignment.tags", LIST, "", ANY_LIST, READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.session.timeout.ms", INT, "45000", at_least(1), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+    Key("group.streams.task.offset.interval.ms", INT, "60000", at_least(1), READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated", is_internal=True),
+    Key("group.streams.topology.description.plugin.class", CLASS, None, None, READ_ONLY, UNAVAILABLE,
+        "streams groups are not coordinated"),
+)
