@@ -16,7 +16,8 @@ from kstream.api.registry import Handler, Registration
 from kstream.errors import ErrorCode, ProtocolError
 from kstream.server.output import Part
 from kstream.wire.apis import ApiKey, api
-from kstream.wire.codec import decoder, parts_encoder
+from kstream.wire.codec import appender, decoder, encode, join_parts
+from kstream.wire.headers import skip_tagged_fields
 from kstream.wire.messages.api_versions import ApiVersionsResponse
 
 _request_start = Struct(">hhih").unpack_from
@@ -27,7 +28,7 @@ _tagged_response_start = Struct(">iib").pack
 class Endpoint:
     """One API in one version: its handler and its compiled codec."""
 
-    __slots__ = ("decode", "encode", "has_tagged_header", "has_tagged_response", "handler", "key", "version")
+    __slots__ = ("append", "decode", "has_tagged_header", "has_tagged_response", "handler", "key", "version")
 
     def __init__(self, key: ApiKey, version: int, handler: Handler) -> None:
         declared = api(key)
@@ -35,7 +36,7 @@ class Endpoint:
         self.version = version
         self.handler = handler
         self.decode: Callable[[memoryview, int], tuple[Any, int]] = decoder(declared.request, version)
-        self.encode: Callable[[Any], list[Part]] = parts_encoder(declared.response, version)
+        self.append: Callable[[Any, list[Any]], list[int] | None] = appender(declared.response, version)
         self.has_tagged_header = version >= declared.flexible_from
         # ApiVersions answers without tagged fields in its header, so that any client can read it (KIP-511).
         self.has_tagged_response = self.has_tagged_header and key != ApiKey.API_VERSIONS
@@ -77,18 +78,14 @@ class Dispatcher:
         response = await endpoint.handler(context, request)
         if response is None:
             return None
-        parts = endpoint.encode(response)
-        size = sum(map(len, parts))
+        pieces: list[Any] = [b""]
+        payloads = endpoint.append(response, pieces)
+        size = sum(map(len, pieces))
         if endpoint.has_tagged_response:
-            start = _tagged_response_start(size + 5, correlation_id, 0)
+            pieces[0] = _tagged_response_start(size + 5, correlation_id, 0)
         else:
-            start = _plain_response_start(size + 4, correlation_id)
-        first = parts[0]
-        if isinstance(first, (bytes, bytearray)):
-            parts[0] = start + first
-        else:
-            parts.insert(0, start)
-        return parts
+            pieces[0] = _plain_response_start(size + 4, correlation_id)
+        return join_parts(pieces, payloads)
 
     def _open(self, key: int, version: int) -> Endpoint | None:
         """The endpoint at its first use; None asks for the answer that any client understands."""
@@ -106,7 +103,6 @@ class Dispatcher:
 
 def _unsupported_api_versions(correlation_id: int) -> list[Part]:
     response = ApiVersionsResponse(error_code=ErrorCode.UNSUPPORTED_VERSION)
-    parts = parts_encoder(ApiVersionsResponse, 0)(response)
-    size = sum(map(len, parts))
-    return [_plain_response_start(size + 4, correlation_id), *parts]
+    body = encode(response, 0)
+    return [_plain_response_start(len(body) + 4, correlation_id) + body]
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import trio
 
-from kstream.log.platform import sendfile
 from kstream.log.slices import LogSlice
 
 Part = bytes | bytearray | memoryview | LogSlice
@@ -85,14 +84,9 @@ async def _send_gathered(
 
 
 async def _send_file(sock: socket.socket, part: LogSlice) -> None:
-    position, missing = part.position, len(part)
-    while missing:
+    sent, size = 0, len(part)
+    while sent < size:
         try:
-            sent = sendfile(sock.fileno(), part.fd, position, missing)
+            sent += part.send(sock.fileno(), sent)
         except BlockingIOError:
             await trio.lowlevel.wait_writable(sock)
-            continue
-        if sent == 0:
-            raise OSError(f"the log ends {missing} bytes before the end of the answer")
-        position += sent
-        missing -= sent

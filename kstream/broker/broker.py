@@ -1,0 +1,71 @@
+"""The broker: one node's state, put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kstream.broker.fetch_sessions import FetchSessions
+from kstream.broker.metadata.store import MetadataStore
+from kstream.broker.partitions import Partitions
+from kstream.broker.producer_ids import ProducerIds
+from kstream.clock import Clock
+from kstream.config.broker import BrokerConfig
+from kstream.config.topics import topic_values
+from kstream.log.config import LogConfig
+from kstream.log.directory import LogDirectory
+
+
+class Broker:
+    """Everything handlers ask for. Open with `Broker.open`, end with `close`."""
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        clock: Clock,
+        directory: LogDirectory,
+        metadata: MetadataStore,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.directory = directory
+        self.metadata = metadata
+        self.node_id = config.node_id
+        self.cluster_id = directory.cluster_id
+        self.partitions = Partitions(self.node_id, metadata, directory, clock, self.log_config)
+        self.fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
+        self.producer_ids = ProducerIds(metadata.allocate_producer_ids)
+
+    @classmethod
+    def open(cls, data_dir: Path, config: BrokerConfig, clock: Clock) -> Broker:
+        """Take the data directory, recover what a crash left, and replay the metadata log.
+
+        Raises:
+            DirectoryInUse, UnusableDirectory: the message says what to do.
+        """
+        directory = LogDirectory.open(data_dir, node_id=config.node_id, cluster_id=config.cluster_id)
+        try:
+            metadata = MetadataStore.open(directory, config, clock)
+        except BaseException:
+            directory.close()
+            raise
+        return cls(config, clock, directory, metadata)
+
+    def log_config(self, topic_name: str) -> LogConfig:
+        """The log settings of a topic, from its own configuration and the broker's."""
+        overrides = self.metadata.image.topic_configs(topic_name)
+        log_config = LogConfig.from_values(topic_values(self.config, overrides))
+        log_config.producer_id_expiration_ms = self.config.producer_id_expiration_ms
+        return log_config
+
+    def advertised(self, listener: str, local_address: tuple[str, int]) -> tuple[str, int]:
+        """The address that clients of a listener are told: the configured one, or where they reached us."""
+        for advertised in self.config.advertised_listeners:
+            if advertised.name == listener:
+                return (advertised.host, advertised.port)
+        return local_address
+
+    def close(self) -> None:
+        """Write down that everything is in order. Blocks while files are synced."""
+        self.partitions.close()
+        self.metadata.close()
+        self.directory.close()

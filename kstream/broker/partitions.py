@@ -1,0 +1,105 @@
+"""The partitions this broker leads, opened at first use.
+
+Who leads a partition, and at which epoch, is asked of the metadata image each time one is opened or changes; nothing
+here assumes that there is only one broker.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import trio
+
+from kstream.broker.metadata.image import TopicImage
+from kstream.broker.metadata.store import MetadataStore
+from kstream.broker.partition import Partition
+from kstream.broker.replica import disk_limiter
+from kstream.clock import Clock
+from kstream.errors import ApiError, ErrorCode
+from kstream.log.config import LogConfig
+from kstream.log.directory import LogDirectory
+from kstream.log.partition import PartitionLog
+
+log = logging.getLogger(__name__)
+
+TopicKey = str | bytes
+"""A topic's name, or its id."""
+
+
+class Partitions:
+    """Partitions by topic name and by topic id, and their life from creation to deletion."""
+
+    def __init__(
+        self,
+        node_id: int,
+        metadata: MetadataStore,
+        directory: LogDirectory,
+        clock: Clock,
+        log_config_of: Callable[[str], LogConfig],
+    ) -> None:
+        self._node_id = node_id
+        self._metadata = metadata
+        self._directory = directory
+        self._clock = clock
+        self._log_config_of = log_config_of
+        self._open: dict[tuple[TopicKey, int], Partition] = {}
+        self._opening = trio.Lock()
+
+    async def get(self, topic: TopicKey, index: int) -> Partition:
+        """The partition, by its topic's name or id.
+
+        Raises:
+            ApiError: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER or KAFKA_STORAGE_ERROR.
+        """
+        partition = self._open.get((topic, index))
+        if partition is not None:
+            return partition
+        return await self._open_partition(topic, index)
+
+    def opened(self) -> list[Partition]:
+        """Every partition that is open now."""
+        return [partition for (topic, _), partition in self._open.items() if isinstance(topic, str)]
+
+    def _resolve(self, topic: TopicKey, index: int) -> tuple[TopicImage, int]:
+        """The topic and the leader epoch of a partition that exists and is ours."""
+        image = self._metadata.image
+        if isinstance(topic, str):
+            found = image.topics_by_name.get(topic)
+            unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        else:
+            found = image.topics_by_id.get(topic)
+            unknown = ErrorCode.UNKNOWN_TOPIC_ID
+        if found is None:
+            raise ApiError(unknown)
+        if not 0 <= index < len(found.partitions):
+            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        wanted = found.partitions[index]
+        if wanted.leader != self._node_id:
+            raise ApiError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        return found, wanted.leader_epoch
+
+    async def _open_partition(self, topic: TopicKey, index: int) -> Partition:
+        self._resolve(topic, index)
+        async with self._opening:
+            partition = self._open.get((topic, index))
+            if partition is not None:
+                return partition
+            found, leader_epoch = self._resolve(topic, index)
+            try:
+                opened = await trio.to_thread.run_sync(self._open_log, found, index, limiter=disk_limiter())
+            except OSError as error:
+                log.error("cannot open %s-%d: %s", found.name, index, error)
+                raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR) from error
+            partition = Partition(found.name, found.topic_id, index, opened, leader_epoch=leader_epoch)
+            if self._metadata.image.topics_by_id.get(found.topic_id) is None:
+                opened.delete()
+                raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            self._open[(found.name, index)] = partition
+            self._open[(found.topic_id, index)] = partition
+            return partition
+
+    def _open_log(self, topic: TopicImage, index: int) -> PartitionLog:
+        return self._directory.open_partition(
+            topic.name, index, self._log_config_of(topic.name), topic_id=topic.topic_id, now_ms=self._clock.now_ms()
+        )

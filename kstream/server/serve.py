@@ -1,0 +1,92 @@
+"""A server from start to stop."""
+
+from __future__ import annotations
+
+import logging
+import resource
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from kstream.api import registry
+from kstream.broker.broker import Broker
+from kstream.broker.housekeeping import Housekeeping
+from kstream.clock import Clock, SystemClock
+from kstream.config.broker import BrokerConfig
+from kstream.config.listeners import host_port
+from kstream.server.connections import Connections
+from kstream.server.dispatch import Dispatcher
+from kstream.server.listeners import BoundListener, accept_forever, bind
+
+log = logging.getLogger(__name__)
+
+_STOP_S = 4.5
+"""A stop is clean within 5 s; what is not done by then is done by recovery at the next start."""
+
+
+async def serve(
+    config: BrokerConfig,
+    data_dir: Path,
+    *,
+    ready: Callable[[list[str]], None],
+    topics: Sequence[tuple[str, int | None]] = (),
+    clock: Clock | None = None,
+) -> None:
+    """Serve until cancelled, then stop cleanly.
+
+    `ready` is called once with the addresses (`host:port`) when clients are served. `topics` are created if they are
+    not there, with so many partitions, or `num.partitions`.
+
+    Raises:
+        ListenError, DirectoryInUse, UnusableDirectory, ConfigError: the message says what to do.
+    """
+    _raise_descriptor_limit()
+    listeners = bind(config.listeners)
+    try:
+        broker = Broker.open(data_dir, config, clock or SystemClock())
+        try:
+            await broker.create_missing_topics(topics)
+            await _serve(broker, listeners, ready)
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(broker.close)
+    finally:
+        for bound in listeners:
+            bound.sock.close()
+
+
+async def _serve(broker: Broker, listeners: list[BoundListener], ready: Callable[[list[str]], None]) -> None:
+    dispatcher = Dispatcher(registry.load())
+    async with trio.open_nursery() as connection_nursery:
+        connections = Connections(broker, dispatcher, connection_nursery)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(connections.close_idle_forever)
+                nursery.start_soon(Housekeeping(broker).run_forever)
+                for bound in listeners:
+                    nursery.start_soon(
+                        accept_forever,
+                        bound,
+                        connections.wait_for_place,
+                        partial(connections.start, bound.listener),
+                    )
+                ready([_address(bound) for bound in listeners])
+        finally:
+            with trio.CancelScope(shield=True), trio.move_on_after(_STOP_S):
+                await connections.drain()
+
+
+def _address(bound: BoundListener) -> str:
+    return host_port(bound.listener.host or "0.0.0.0", bound.listener.port)
+
+
+def _raise_descriptor_limit() -> None:
+    """Every connection and every open segment takes a descriptor; the soft limit is often only 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError) as error:  # macOS says infinity but means OPEN_MAX.
+            log.debug("the limit on open files stays at %d: %s", soft, error)
