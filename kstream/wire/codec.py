@@ -19,7 +19,17 @@ from kstream.wire.primitives import BadEncoding, Buffer, read_uvarint, read_uvar
 from kstream.wire.reference import EncodeError, ReferenceDecoder, ReferenceEncoder
 from kstream.wire.schema import Message
 
-__all__ = ["EncodeError", "appender", "decode", "decoder", "encode", "encode_parts", "encoder", "join_parts", "source"]
+__all__ = [
+    "EncodeError",
+    "appender",
+    "decode",
+    "decoder",
+    "encode",
+    "encode_parts",
+    "encoder",
+    "join_parts",
+    "source",
+]
 
 M = TypeVar("M", bound=Message)
 Part = bytes | Payload
@@ -45,7 +55,8 @@ def decode(cls: type[M], buffer: Buffer, version: int, *, offset: int = 0, trail
     message, position = decoder(cls, version)(buffer, offset)
     if position != len(buffer) and not trailing:
         raise ProtocolError(
-            f"{len(buffer) - position} bytes behind the end", where=f"{cls.__name__} v{version} at byte {position}"
+            f"{len(buffer) - position} bytes behind the end",
+            where=f"{cls.__name__} v{version} at byte {position}",
         )
     return message
 

@@ -12,6 +12,7 @@ The first argument is the range of versions that carry the field: "3", "3-12" or
 - `default`: what the field is when a version lacks it; zero, "", b"", [] or an all-default struct unless given.
 - `ignorable`: writing a version that lacks the field drops its value. Without it that is an error, so that a
   caller cannot believe it said something that was never sent.
+- `flexible="none"`: its length is never compact, not even in flexible versions (the header's client id alone).
 
 In Python a uuid is its 16 raw bytes, `bytes_` is `bytes`, and `records` is anything with a length: bytes, a
 memoryview (what decoding yields, uncopied), or a region of a file that the server sends without reading it.
@@ -79,7 +80,7 @@ UNSET: Final = _Unset()
 class Field:
     """One declared field. `kind` is the schema language's name of its type; arrays and structs add `element`."""
 
-    __slots__ = ("_default", "element", "ignorable", "kind", "name", "nullable", "tag", "versions")
+    __slots__ = ("_default", "compact", "element", "ignorable", "kind", "name", "nullable", "tag", "versions")
 
     def __init__(
         self,
@@ -91,6 +92,7 @@ class Field:
         default: object = UNSET,
         tag: int | None = None,
         ignorable: bool = False,
+        compact: bool = True,
     ) -> None:
         self.name = ""
         self.kind = kind
@@ -99,6 +101,7 @@ class Field:
         self.nullable = parse_versions(nullable)
         self.tag = tag
         self.ignorable = ignorable
+        self.compact = compact
         self._default = default
 
     @property
@@ -121,7 +124,9 @@ class Field:
     @property
     def type_name(self) -> str:
         """The type as the schema language writes it: `int32`, `[]string`, `[]Topic`, `Cursor`."""
-        element = self.element.__name__ if isinstance(self.element, type) else getattr(self.element, "name", "")
+        element = (
+            self.element.__name__ if isinstance(self.element, type) else getattr(self.element, "name", "")
+        )
         if self.kind == "array":
             return f"[]{element}"
         return element or self.kind
@@ -149,8 +154,17 @@ class Kind:
         default: object = UNSET,
         tag: int | None = None,
         ignorable: bool = False,
+        flexible: str | None = None,
     ) -> Any:
-        return Field(self.name, versions, nullable=nullable, default=default, tag=tag, ignorable=ignorable)
+        return Field(
+            self.name,
+            versions,
+            nullable=nullable,
+            default=default,
+            tag=tag,
+            ignorable=ignorable,
+            compact=flexible != "none",
+        )
 
 
 boolean: Final = Kind("bool", False, "?", 1)

@@ -154,7 +154,7 @@ class DecodeWriter:
         elif field.kind == "array":
             self.array(target, field, nullable=nullable)
         else:
-            self.sized(target, field.kind, nullable=nullable)
+            self.sized(target, field.kind, nullable=nullable, compact=self.flexible and field.compact)
 
     def nested(self, target: str, field: Field, *, nullable: bool) -> None:
         if nullable:
@@ -172,24 +172,26 @@ class DecodeWriter:
         if nullable:
             self.indent -= 1
 
-    def length(self, *, wide: bool) -> None:
+    def length(self, *, wide: bool, compact: bool) -> None:
         """Read a length or count into n; compact ones still offset by one."""
-        self.read("B" if self.flexible else "i" if wide else "h", "n")
+        self.read("B" if compact else "i" if wide else "h", "n")
         self.flush()
-        if self.flexible:
+        if compact:
             self.add("if n > 127: n, p = uvarint_rest(b, p, n)")
 
-    def sized(self, target: str, kind: str, *, nullable: bool) -> None:
+    def sized(self, target: str, kind: str, *, nullable: bool, compact: bool) -> None:
         """A string, bytes or records."""
-        self.length(wide=kind != "string")
-        value = {"string": "str(b[p:e], 'utf-8')", "bytes": "bytes(b[p:e])", "records": "memoryview(b)[p:e]"}[kind]
+        self.length(wide=kind != "string", compact=compact)
+        value = {"string": "str(b[p:e], 'utf-8')", "bytes": "bytes(b[p:e])", "records": "memoryview(b)[p:e]"}[
+            kind
+        ]
         if nullable:
-            self.add(f"if n {'== 0' if self.flexible else '< 0'}: {target} = None")
+            self.add(f"if n {'== 0' if compact else '< 0'}: {target} = None")
             self.add("else:")
             self.indent += 1
-        self.add(f"e = p + n{' - 1' if self.flexible else ''}")
+        self.add(f"e = p + n{' - 1' if compact else ''}")
         checks = ["e > end"] if nullable else ["e < p", "e > end"]
-        if kind == "string" and self.flexible:
+        if kind == "string" and compact:
             checks.append(f"n > {STRING_SIZE_MAX + 1}")
         self.add(f"if {' or '.join(checks)}: raise BadEncoding")
         self.add(f"{target} = {value}")
@@ -198,7 +200,7 @@ class DecodeWriter:
             self.indent -= 1
 
     def array(self, target: str, field: Field, *, nullable: bool) -> None:
-        self.length(wide=True)
+        self.length(wide=True, compact=self.flexible)
         if self.flexible:
             self.add("n -= 1")
         if nullable:
@@ -236,7 +238,7 @@ class DecodeWriter:
             self.flush()
             self.add(f"{items}.append({inner})")
         else:
-            self.sized("v", kind, nullable=False)
+            self.sized("v", kind, nullable=False, compact=self.flexible)
             self.add(f"{items}.append(v)")
         self.indent -= 1
         self.depth -= 1

@@ -185,7 +185,7 @@ class EncodeWriter:
         elif field.kind == "records":
             self.records(value, nullable=nullable)
         else:
-            self.sized(value, field.kind, nullable=nullable)
+            self.sized(value, field.kind, nullable=nullable, compact=self.flexible and field.compact)
 
     def fixed(self, value: str, kind: str) -> None:
         if kind == "uuid":
@@ -211,29 +211,29 @@ class EncodeWriter:
         self.flush()
         self.indent -= 1
 
-    def write_length(self, length: str, *, wide: bool) -> None:
-        """A length or count; `length` is one more in flexible versions, and 0 or -1 for null."""
-        if self.flexible:
+    def write_length(self, length: str, *, wide: bool, compact: bool) -> None:
+        """A length or count; a compact `length` is one more than the size, and null is 0 or -1."""
+        if compact:
             self.write_uvarint(length)
         else:
             self.write("i" if wide else "h", length)
 
-    def sized(self, value: str, kind: str, *, nullable: bool) -> None:
+    def sized(self, value: str, kind: str, *, nullable: bool, compact: bool) -> None:
         """A string or bytes."""
         raw, length = self.name("s"), self.name("n")
         self.add(f"{raw} = {value}")
         convert = f"{raw} = {raw}.encode()" if kind == "string" else ""
-        plus = " + 1" if self.flexible else ""
+        plus = " + 1" if compact else ""
         if nullable:
-            self.add(f"if {raw} is None: {raw} = b''; {length} = {0 if self.flexible else -1}")
+            self.add(f"if {raw} is None: {raw} = b''; {length} = {0 if compact else -1}")
             self.add(f"else: {convert + '; ' if convert else ''}{length} = len({raw}){plus}")
         else:
             if convert:
                 self.add(convert)
             self.add(f"{length} = len({raw}){plus}")
-        if kind == "string" and self.flexible:
+        if kind == "string" and compact:
             self.add(f"if {length} > {STRING_SIZE_MAX + 1}: raise BadEncoding")
-        self.write_length(length, wide=kind != "string")
+        self.write_length(length, wide=kind != "string", compact=compact)
         self.settle()
         self.pieces.append(raw)
 
@@ -244,7 +244,7 @@ class EncodeWriter:
             self.flush_null(local)
             self.indent += 1
         self.add(f"{length} = len({local}){' + 1' if self.flexible else ''}")
-        self.write_length(length, wide=True)
+        self.write_length(length, wide=True, compact=self.flexible)
         self.flush()
         self.add(f"if type({local}) not in BYTES_LIKE:")
         self.add(" if places is None: places = []")
@@ -268,7 +268,7 @@ class EncodeWriter:
             self.flush_null(items)
             self.indent += 1
         self.add(f"{length} = len({items}){' + 1' if self.flexible else ''}")
-        self.write_length(length, wide=True)
+        self.write_length(length, wide=True, compact=self.flexible)
         if kind == "uuid":
             self.settle()
             self.pieces.append(f"uuids({items})")
@@ -287,7 +287,7 @@ class EncodeWriter:
                 if len(self.lines) == mark:
                     self.add("pass")
             else:
-                self.sized(element, kind, nullable=False)
+                self.sized(element, kind, nullable=False, compact=self.flexible)
                 self.flush()
             self.indent -= 1
         if nullable:

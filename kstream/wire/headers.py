@@ -14,7 +14,7 @@ from kstream.errors import ProtocolError
 from kstream.wire.apis import flexible_from
 from kstream.wire.codec import Part, appender, join_parts
 from kstream.wire.primitives import BadEncoding, Buffer, read_uvarint
-from kstream.wire.schema import Message, int16, int32, string
+from kstream.wire.schema import Message
 
 _FIXED = struct.Struct(">hhih")
 _read_fixed = _FIXED.unpack_from
@@ -30,21 +30,6 @@ class RequestHeader(NamedTuple):
     correlation_id: int
     client_id: str | None
     body: int
-
-
-class RequestHeaderData(Message, versions="1-2", flexible="2+"):
-    """The request header as the schema files declare it, but for the client id, which is never compact."""
-
-    request_api_key: int = int16("0+")
-    request_api_version: int = int16("0+")
-    correlation_id: int = int32("0+")
-    client_id: str | None = string("1+", nullable="1+")
-
-
-class ResponseHeaderData(Message, versions="0-1", flexible="1+"):
-    """The response header as the schema files declare it."""
-
-    correlation_id: int = int32("0+")
 
 
 def request_header_version(api_key: int, api_version: int) -> int:
@@ -93,7 +78,9 @@ def read_request_header(frame: Buffer) -> RequestHeader:
     return RequestHeader(api_key, api_version, correlation_id, client_id, position)
 
 
-def encode_request_header(api_key: int, api_version: int, correlation_id: int, client_id: str | None) -> bytes:
+def encode_request_header(
+    api_key: int, api_version: int, correlation_id: int, client_id: str | None
+) -> bytes:
     """The header that goes in front of a request of this API and version."""
     raw = b"" if client_id is None else client_id.encode()
     fixed = _FIXED.pack(api_key, api_version, correlation_id, -1 if client_id is None else len(raw))

@@ -53,7 +53,7 @@ def field_size_min(field: Field, version: int, *, flexible: bool) -> int:
         return FIXED[field.kind][1]
     if field.kind == "struct":
         return 1 if version in field.nullable else size_min(field.element, version, flexible=flexible)
-    if flexible:
+    if flexible and field.compact:
         return 1
     return 2 if field.kind == "string" else 4
 

@@ -84,9 +84,9 @@ class ReferenceDecoder:
         value = struct.unpack(">" + format, self.take(size))[0]
         return bytes(value) if kind == "uuid" else value
 
-    def length(self, *, wide: bool) -> int:
+    def length(self, *, wide: bool, compact: bool) -> int:
         """A length or count, -1 for null."""
-        if self.flexible:
+        if compact:
             return self.uvarint() - 1
         length: int = self.fixed("int32" if wide else "int16")
         return length
@@ -117,7 +117,9 @@ class ReferenceDecoder:
             self.path.parts.append(field.name)
             values[field.name] = self.field(field)
             if self.position != stop:
-                raise self.fault(f"tag {tag} was announced with {size} bytes and takes {self.position - stop + size}")
+                raise self.fault(
+                    f"tag {tag} was announced with {size} bytes and takes {self.position - stop + size}"
+                )
             self.path.parts.pop()
         return values
 
@@ -131,10 +133,10 @@ class ReferenceDecoder:
             return self.struct(field.element)
         if field.kind == "array":
             return self.array(field, nullable=nullable)
-        return self.sized(field.kind, nullable=nullable)
+        return self.sized(field.kind, nullable=nullable, compact=self.flexible and field.compact)
 
-    def sized(self, kind: str, *, nullable: bool) -> Any:
-        length = self.length(wide=kind != "string")
+    def sized(self, kind: str, *, nullable: bool, compact: bool) -> Any:
+        length = self.length(wide=kind != "string", compact=compact)
         if length < 0:
             if nullable:
                 return None
@@ -153,14 +155,16 @@ class ReferenceDecoder:
             raise self.fault(f"not UTF-8: {error.reason}") from None
 
     def array(self, field: Field, *, nullable: bool) -> list[Any] | None:
-        count = self.length(wide=True)
+        count = self.length(wide=True, compact=self.flexible)
         if count < 0:
             if nullable:
                 return None
             raise self.fault("null where the version has no null")
         size = element_size_min(field, self.version, flexible=self.flexible)
         if count * size > self.end - self.position:
-            raise self.fault(f"{count} elements of at least {size} bytes, {self.end - self.position} bytes remain")
+            raise self.fault(
+                f"{count} elements of at least {size} bytes, {self.end - self.position} bytes remain"
+            )
         self.left -= count >> cost_shift(field)
         if self.left < 0:
             raise self.fault(f"more than {elements_max(self.end)} elements in one message")
@@ -173,7 +177,7 @@ class ReferenceDecoder:
             elif kind in FIXED:
                 items.append(self.fixed(kind))
             else:
-                items.append(self.sized(kind, nullable=False))
+                items.append(self.sized(kind, nullable=False, compact=self.flexible))
             self.path.parts.pop()
         return items
 
@@ -194,7 +198,9 @@ class ReferenceEncoder:
         return bytes(out)
 
     def fault(self, message: str) -> EncodeError:
-        return EncodeError(message, where=f"{type(self.message).__name__} v{self.version} {self.path}".rstrip())
+        return EncodeError(
+            message, where=f"{type(self.message).__name__} v{self.version} {self.path}".rstrip()
+        )
 
     def struct(self, out: bytearray, value: Any, cls: Any) -> None:
         if not isinstance(value, cls):
@@ -237,7 +243,7 @@ class ReferenceEncoder:
         elif field.kind == "array":
             self.array(out, value, field, nullable=nullable)
         else:
-            self.sized(out, value, field.kind, nullable=nullable)
+            self.sized(out, value, field.kind, nullable=nullable, compact=self.flexible and field.compact)
 
     def fixed(self, out: bytearray, value: Any, kind: str) -> None:
         if kind == "uuid" and (not isinstance(value, (bytes, bytearray)) or len(value) != 16):
@@ -247,21 +253,21 @@ class ReferenceEncoder:
         except (struct.error, OverflowError) as error:
             raise self.fault(f"{value!r} is not {kind}: {error}") from None
 
-    def length(self, out: bytearray, length: int, *, wide: bool) -> None:
-        if self.flexible:
+    def length(self, out: bytearray, length: int, *, wide: bool, compact: bool) -> None:
+        if compact:
             out += uvarint(length + 1)
         else:
             self.fixed(out, length, "int32" if wide else "int16")
 
-    def null(self, out: bytearray, *, nullable: bool, wide: bool) -> None:
+    def null(self, out: bytearray, *, nullable: bool, wide: bool, compact: bool) -> None:
         if not nullable:
             raise self.fault("None where the version has no null")
-        self.length(out, -1, wide=wide)
+        self.length(out, -1, wide=wide, compact=compact)
 
-    def sized(self, out: bytearray, value: Any, kind: str, *, nullable: bool) -> None:
+    def sized(self, out: bytearray, value: Any, kind: str, *, nullable: bool, compact: bool) -> None:
         wide = kind != "string"
         if value is None:
-            self.null(out, nullable=nullable, wide=wide)
+            self.null(out, nullable=nullable, wide=wide, compact=compact)
             return
         if kind == "string":
             if not isinstance(value, str):
@@ -274,15 +280,15 @@ class ReferenceEncoder:
                 raise self.fault(f"a string of {len(value)} bytes; {STRING_SIZE_MAX} is the most")
         elif not isinstance(value, (bytes, bytearray, memoryview)):
             raise self.fault(f"{value!r} is not bytes-like")
-        self.length(out, len(value), wide=wide)
+        self.length(out, len(value), wide=wide, compact=compact)
         out += value
 
     def array(self, out: bytearray, value: Any, field: Field, *, nullable: bool) -> None:
         if value is None:
-            self.null(out, nullable=nullable, wide=True)
+            self.null(out, nullable=nullable, wide=True, compact=self.flexible)
             return
         kind = element_kind(field)
-        self.length(out, len(value), wide=True)
+        self.length(out, len(value), wide=True, compact=self.flexible)
         for index, item in enumerate(value):
             self.path.parts.append(f"[{index}]")
             if kind == "struct":
@@ -290,5 +296,5 @@ class ReferenceEncoder:
             elif kind in FIXED:
                 self.fixed(out, item, kind)
             else:
-                self.sized(out, item, kind, nullable=False)
+                self.sized(out, item, kind, nullable=False, compact=self.flexible)
             self.path.parts.pop()

@@ -52,7 +52,7 @@ class FetchRequest(Message, api_key=1, versions="4-18", flexible="12+"):
     replica_state: ReplicaState = struct(ReplicaState, "15+", tag=1)
     max_wait_ms: int = int32("0+")
     min_bytes: int = int32("0+")
-    max_bytes: int = int32("3+", default=0x7fffffff, ignorable=True)
+    max_bytes: int = int32("3+", default=0x7FFFFFFF, ignorable=True)
     isolation_level: int = int8("4+", ignorable=True)
     session_id: int = int32("7+", ignorable=True)
     session_epoch: int = int32("7+", default=-1, ignorable=True)

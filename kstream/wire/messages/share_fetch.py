@@ -47,7 +47,7 @@ class ShareFetchRequest(Message, api_key=78, versions="1-2", flexible="0+"):
     share_session_epoch: int = int32("0+")
     max_wait_ms: int = int32("0+")
     min_bytes: int = int32("0+")
-    max_bytes: int = int32("0+", default=0x7fffffff)
+    max_bytes: int = int32("0+", default=0x7FFFFFFF)
     max_records: int = int32("1+")
     batch_size: int = int32("1+")
     share_acquire_mode: int = int8("2+", ignorable=True)

@@ -1,0 +1,1 @@
+"""Declarations of what is stored: coordinator records, cluster metadata, control records, snapshots."""
