@@ -9,7 +9,6 @@ class RequestContext:
     """One for each connection, reused: a connection has at most one request in progress."""
 
     __slots__ = (
-        "_client_id_bytes",
         "api_version",
         "broker",
         "client_id",
@@ -20,7 +19,7 @@ class RequestContext:
         "local_address",
         "peer_address",
         "principal",
-        "produce_requests_seen",
+        "batches_produced",
     )
 
     def __init__(
@@ -41,18 +40,11 @@ class RequestContext:
         self.peer_address = peer_address
         self.api_version = api_version
         self.client_id = client_id
-        self._client_id_bytes = b""
         self.client_software_name = ""
         self.client_software_version = ""
         self.connection_id = connection_id
         self.principal = "User:ANONYMOUS"
-        self.produce_requests_seen = 0
-
-    def set_client_id(self, encoded: bytes) -> None:
-        """Take the client id of a request's header; a client sends the same one each time."""
-        if encoded != self._client_id_bytes or self.client_id is None:
-            self._client_id_bytes = encoded
-            self.client_id = encoded.decode("utf-8", "replace")
+        self.batches_produced = 0
 
     def now_ms(self) -> int:
         return self.broker.clock.now_ms()

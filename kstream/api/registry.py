@@ -44,8 +44,8 @@ def handles(
 
     def register(handler: Handler) -> Handler:
         declared = api(key)
-        low = declared.version_min if version_min is None else version_min
-        high = declared.version_max if version_max is None else version_max
+        low = declared.versions_min if version_min is None else version_min
+        high = declared.versions_max if version_max is None else version_max
         advertised = low if advertised_min is None else advertised_min
         _registrations[key] = Registration(key, handler, low, high, advertised)
         return handler

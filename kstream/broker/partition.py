@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from kstream.broker.replica import LocalReplica
 from kstream.broker.waiters import AppendWaiter
 from kstream.errors import ApiError, ErrorCode
+from kstream.log.config import LogConfig
 from kstream.log.partition import AppendResult, PartitionLog
 from kstream.log.slices import LogSlice
 from kstream.records.batch import BatchHeader
+from kstream.records.validation import RecordRules
 
 
 class Partition:
@@ -22,6 +24,7 @@ class Partition:
         "is_durable",
         "leader_epoch",
         "log",
+        "record_rules",
         "replica",
         "topic_id",
         "topic_name",
@@ -39,9 +42,25 @@ class Partition:
         self.leader_epoch = leader_epoch
         self.waiters: set[AppendWaiter] = set()
         self.deleted = False
-        self.is_durable = log.config.flush_messages == 1
-        """Whether acknowledged means on the disk (`flush.messages=1`), not only in the page cache."""
         self._durable_end_offset = log.end_offset
+        self.is_durable = False
+        """Whether acknowledged means on the disk (`flush.messages=1`), not only in the page cache."""
+        self.record_rules = RecordRules()
+        self.configure(log.config)
+
+    def configure(self, config: LogConfig) -> None:
+        """Take over the topic's configuration, at the start and whenever it changes."""
+        self.log.config = config
+        is_durable = config.flush_messages == 1
+        if is_durable and not self.is_durable:
+            self._durable_end_offset = self.log.end_offset
+        self.is_durable = is_durable
+        self.record_rules = RecordRules(
+            is_compacted=config.is_compacted,
+            timestamp_type=config.message_timestamp_type,
+            timestamp_before_max_ms=config.message_timestamp_before_max_ms,
+            timestamp_after_max_ms=config.message_timestamp_after_max_ms,
+        )
 
     @property
     def high_watermark(self) -> int:

@@ -43,7 +43,8 @@ class Connection:
         self._dispatcher = dispatcher
         self._input = FrameBuffer(pool, frame_size_bytes_max)
         self.context = context
-        self.scope = trio.CancelScope()
+        # Shielded: a stopping server ends connections itself, busy ones once they have answered.
+        self.scope = trio.CancelScope(shield=True)
         self.is_busy = False
         """Whether a request is in progress: such a connection is not idle, however long it takes."""
         self.waits_since_s = perf_counter()

@@ -17,10 +17,9 @@ from kstream.errors import ErrorCode, ProtocolError
 from kstream.server.output import Part
 from kstream.wire.apis import ApiKey, api
 from kstream.wire.codec import appender, decoder, encode, join_parts
-from kstream.wire.headers import skip_tagged_fields
+from kstream.wire.headers import read_request_header, response_header_version
 from kstream.wire.messages.api_versions import ApiVersionsResponse
 
-_request_start = Struct(">hhih").unpack_from
 _plain_response_start = Struct(">ii").pack
 _tagged_response_start = Struct(">iib").pack
 
@@ -28,18 +27,14 @@ _tagged_response_start = Struct(">iib").pack
 class Endpoint:
     """One API in one version: its handler and its compiled codec."""
 
-    __slots__ = ("append", "decode", "has_tagged_header", "has_tagged_response", "handler", "key", "version")
+    __slots__ = ("append", "decode", "handler", "has_tagged_response")
 
     def __init__(self, key: ApiKey, version: int, handler: Handler) -> None:
         declared = api(key)
-        self.key = key
-        self.version = version
         self.handler = handler
         self.decode: Callable[[memoryview, int], tuple[Any, int]] = decoder(declared.request, version)
         self.append: Callable[[Any, list[Any]], list[int] | None] = appender(declared.response, version)
-        self.has_tagged_header = version >= declared.flexible_from
-        # ApiVersions answers without tagged fields in its header, so that any client can read it (KIP-511).
-        self.has_tagged_response = self.has_tagged_header and key != ApiKey.API_VERSIONS
+        self.has_tagged_response = response_header_version(key, version) > 0
 
 
 class Dispatcher:
@@ -55,24 +50,13 @@ class Dispatcher:
         Raises:
             ProtocolError: the connection must be closed, and nothing was changed.
         """
-        if len(frame) < 10:
-            raise ProtocolError(f"a request of {len(frame)} bytes has no whole header")
-        key, version, correlation_id, client_id_size = _request_start(frame, 0)
+        key, version, correlation_id, client_id, body = read_request_header(frame)
         endpoint = self._endpoints.get((key, version))
         if endpoint is None:
             endpoint = self._open(key, version)
             if endpoint is None:
                 return _unsupported_api_versions(correlation_id)
-        body = 10
-        if client_id_size >= 0:
-            body += client_id_size
-            if body > len(frame):
-                raise ProtocolError("the client id is longer than the request")
-            context.set_client_id(bytes(frame[10:body]))
-        else:
-            context.client_id = None
-        if endpoint.has_tagged_header:
-            body = skip_tagged_fields(frame, body)
+        context.client_id = client_id
         context.api_version = version
         request, _ = endpoint.decode(frame, body)
         response = await endpoint.handler(context, request)

@@ -1,0 +1,101 @@
+"""Produce, served in versions 3-13 and advertised from 0, as Apache Kafka does for old librdkafka (KAFKA-18659).
+
+- One batch for each partition; each partition succeeds or fails on its own.
+- acks 1 and -1 (all) answer once the batch is in the log; on the disk, too, where `flush.messages=1`. acks 0 gets no
+  answer, and an error then closes the connection. Other acks get INVALID_REQUIRED_ACKS.
+- A retry by an idempotent producer gets the offset of the original.
+- 7: zstd. 8: record errors and messages (KIP-467). 10: current leader and node endpoints (KIP-951). 13: topics by id.
+- Not implemented: transactions.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from kstream.api.context import RequestContext
+from kstream.api.registry import handles
+from kstream.broker.producing import append_produced
+from kstream.errors import ApiError, ErrorCode, ProtocolError
+from kstream.log.errors import LogStorageError
+from kstream.records.validation import InvalidBatch
+from kstream.wire.apis import ApiKey
+from kstream.wire.messages.produce import (
+    BatchIndexAndErrorMessage,
+    PartitionProduceData,
+    PartitionProduceResponse,
+    ProduceRequest,
+    ProduceResponse,
+    TopicProduceResponse,
+)
+
+log = logging.getLogger(__name__)
+
+_FIRST_VERSION_WITH_TOPIC_IDS = 13
+_NO_RECORDS = memoryview(b"")
+
+
+@handles(ApiKey.PRODUCE, advertised_min=0)
+async def handle(context: RequestContext, request: ProduceRequest) -> ProduceResponse | None:
+    uses_topic_ids = context.api_version >= _FIRST_VERSION_WITH_TOPIC_IDS
+    now_ms = context.now_ms()
+    answers: list[TopicProduceResponse] = []
+    failed: PartitionProduceResponse | None = None
+    for topic in request.topic_data:
+        partition_answers: list[PartitionProduceResponse] = []
+        key = topic.topic_id if uses_topic_ids else topic.name
+        for produced in topic.partition_data:
+            answer = await _produce(context, key, produced, request.acks, now_ms)
+            partition_answers.append(answer)
+            if answer.error_code:
+                failed = answer
+        answers.append(
+            TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=partition_answers)
+        )
+    if request.acks != 0:
+        return ProduceResponse(responses=answers)
+    if failed is not None:
+        # There is no other way to tell the producer; it will ask for metadata when it is back.
+        raise ProtocolError(f"producing with acks=0 failed with {ErrorCode(failed.error_code).name}")
+    return None
+
+
+async def _produce(
+    context: RequestContext, topic: str | bytes, produced: PartitionProduceData, acks: int, now_ms: int
+) -> PartitionProduceResponse:
+    answer = PartitionProduceResponse(index=produced.index, base_offset=-1)
+    try:
+        if not -1 <= acks <= 1:
+            raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS)
+        broker = context.broker
+        partition = await broker.partitions.get(topic, produced.index)
+        records = _NO_RECORDS if produced.records is None else memoryview(produced.records)
+        batches_seen = context.batches_produced
+        context.batches_produced = batches_seen + 1
+        result = await append_produced(
+            partition,
+            records,
+            api_version=context.api_version,
+            validate=broker.config.validate_records,
+            batches_seen=batches_seen,
+            now_ms=now_ms,
+        )
+        answer.base_offset = result.base_offset
+        answer.log_append_time_ms = result.log_append_time_ms
+        answer.log_start_offset = result.log_start_offset
+    except InvalidBatch as error:
+        log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, produced.index, error)
+        answer.error_code = error.code
+        answer.error_message = error.message
+        answer.record_errors = [
+            BatchIndexAndErrorMessage(batch_index=index, batch_index_error_message=message)
+            for index, message in error.record_errors
+        ]
+        if error.has_log_start_offset:
+            answer.log_start_offset = partition.log.log_start_offset
+    except ApiError as error:
+        answer.error_code = error.code
+        answer.error_message = error.message
+    except LogStorageError as error:
+        log.error("cannot append to %s-%d: %s", topic, produced.index, error)
+        answer.error_code = ErrorCode.KAFKA_STORAGE_ERROR
+    return answer

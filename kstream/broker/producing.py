@@ -1,0 +1,63 @@
+"""What a producer's batch goes through before the log has it.
+
+The header and the CRC of every batch are checked. Apache Kafka also opens every batch and looks at each record; a
+client that frames wrongly does so from its first batch, so by default (`kstream.validate.records=auto`) small batches
+and the first ones of a connection are opened, and later large ones are not: they stay opaque bytes.
+"""
+
+from __future__ import annotations
+
+from kstream.broker.partition import Partition
+from kstream.errors import ApiError, ErrorCode
+from kstream.log.partition import AppendResult
+from kstream.records.batch import TimestampType, set_timestamps
+from kstream.records.validation import check_batch, check_records, must_check_records
+
+SMALL_BATCH_RECORDS = 16
+"""Batches up to this size are always opened under `auto`: it costs little, and their clients are the odd ones."""
+
+FIRST_BATCHES = 10
+"""So many batches of each connection are opened under `auto`."""
+
+
+async def append_produced(
+    partition: Partition,
+    records: memoryview,
+    *,
+    api_version: int,
+    validate: str,
+    batches_seen: int,
+    now_ms: int,
+) -> AppendResult:
+    """Validate the one batch of a produce request for one partition, and append it.
+
+    `records` is writable: with LogAppendTime the batch is stamped where it lies. `validate` is the value of
+    `kstream.validate.records`, `batches_seen` how many batches this connection has produced before.
+
+    Raises:
+        InvalidBatch, ApiError: with the error that the producer gets.
+        LogStorageError: the disk refused.
+    """
+    config = partition.log.config
+    header = check_batch(records, api_version=api_version, size_bytes_max=config.max_message_bytes)
+    size_bytes = header.size_bytes
+    if size_bytes > config.segment_bytes:
+        raise ApiError(ErrorCode.RECORD_LIST_TOO_LARGE)
+    if header.is_transactional:
+        # Nobody can have begun a transaction: no transactional id is coordinated here.
+        raise ApiError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+    if size_bytes != len(records):
+        records = records[:size_bytes]
+    rules = partition.record_rules
+    if (
+        validate == "full"
+        or (validate == "auto" and (header.record_count <= SMALL_BATCH_RECORDS or batches_seen < FIRST_BATCHES))
+        or must_check_records(header, rules, now_ms)
+    ):
+        max_timestamp_ms = check_records(records, header, rules, now_ms)
+        if max_timestamp_ms != header.max_timestamp_ms:
+            header = set_timestamps(records, rules.timestamp_type, max_timestamp_ms)
+    elif rules.timestamp_type is TimestampType.LOG_APPEND_TIME:
+        header = set_timestamps(records, TimestampType.LOG_APPEND_TIME, now_ms)
+    return await partition.append(records, (header,), now_ms=now_ms)
+
