@@ -61,6 +61,8 @@ LOG_APPEND_TIME_FLAG = 0x08
 TRANSACTIONAL_FLAG = 0x10
 CONTROL_FLAG = 0x20
 DELETE_HORIZON_FLAG = 0x40
+KNOWN_FLAGS = 0x7F
+"""Who rewrites attributes clears the bits that have no meaning yet, as Kafka does; untouched ones stay."""
 
 NO_PRODUCER_ID = -1
 NO_PRODUCER_EPOCH = -1
@@ -225,21 +227,25 @@ def stamped_front(header: BatchHeader, base_offset: int, leader_epoch: int) -> b
 
 
 def set_timestamps(
-    buffer: bytearray | memoryview, timestamp_type: TimestampType, max_timestamp_ms: int, position: int = 0
+    buffer: bytearray | memoryview,
+    header: BatchHeader,
+    timestamp_type: TimestampType,
+    max_timestamp_ms: int,
+    position: int = 0,
 ) -> BatchHeader:
     """Rewrites timestamp type and max timestamp of the batch at `position`, and its CRC if either changed.
 
-    With LOG_APPEND_TIME the max timestamp is the time of every record in the batch. Returns the header
-    as it is now.
+    With LOG_APPEND_TIME the max timestamp is the time of every record in the batch. Returns the header as it
+    is now. Raises TypeError for a buffer that cannot be written to, if there is something to write.
     """
-    header = read_header(buffer, position)
-    attributes = header.attributes & ~LOG_APPEND_TIME_FLAG
-    if timestamp_type is TimestampType.LOG_APPEND_TIME:
+    attributes = header[5] & ~LOG_APPEND_TIME_FLAG
+    if timestamp_type:
         attributes |= LOG_APPEND_TIME_FLAG
-    if attributes == header.attributes and max_timestamp_ms == header.max_timestamp_ms:
+    if attributes == header[5] and max_timestamp_ms == header[8]:
         return header
+    attributes &= KNOWN_FLAGS
     _INT16.pack_into(buffer, position + ATTRIBUTES_POSITION, attributes)
     _INT64.pack_into(buffer, position + MAX_TIMESTAMP_POSITION, max_timestamp_ms)
-    crc = crc_of(buffer, position, header.size_bytes)
+    crc = crc_of(buffer, position, header[1] + LOG_OVERHEAD)
     _UINT32.pack_into(buffer, position + CRC_POSITION, crc)
     return header._replace(attributes=attributes, max_timestamp_ms=max_timestamp_ms, crc=crc)

@@ -26,6 +26,7 @@ from kstream.records.batch import (
 )
 from kstream.records.compression import Codec, compress
 from kstream.records.record import Record, RecordHeader
+from kstream.wire.primitives import varint, varlong
 
 RecordTuple = (
     tuple[int, bytes | None, bytes | None] | tuple[int, bytes | None, bytes | None, Sequence[RecordHeader]]
@@ -127,15 +128,15 @@ def append_record(
 ) -> None:
     """One record, with its length, at the end of `body`."""
     record = bytearray(1)
-    _put_varint(record, timestamp_delta_ms)
-    _put_varint(record, offset_delta)
+    record += varlong(timestamp_delta_ms)
+    record += varint(offset_delta)
     _put_nullable_bytes(record, key)
     _put_nullable_bytes(record, value)
-    _put_varint(record, len(headers))
+    record += varint(len(headers))
     for name, content in headers:
         _put_nullable_bytes(record, name.encode())
         _put_nullable_bytes(record, content)
-    _put_varint(body, len(record))
+    body += varint(len(record))
     body += record
 
 
@@ -143,14 +144,5 @@ def _put_nullable_bytes(record: bytearray, content: bytes | None) -> None:
     if content is None:
         record.append(1)
     else:
-        _put_varint(record, len(content))
+        record += varint(len(content))
         record += content
-
-
-def _put_varint(record: bytearray, value: int) -> None:
-    """Zigzag of any size up to int64: a varint and a varlong of the same value are the same bytes."""
-    value = (value << 1) ^ (value >> 63)
-    while value > 0x7F:
-        record.append((value & 0x7F) | 0x80)
-        value >>= 7
-    record.append(value)

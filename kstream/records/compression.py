@@ -13,6 +13,7 @@ snappy block as well.
 from __future__ import annotations
 
 import struct
+import threading
 import zlib
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ _XERIAL_BLOCK_BYTES = 32 * 1024
 _SNAPPY_RATIO_MAX = 32
 _LZ4_INDEPENDENT_BLOCKS = 0x20
 _INT32 = struct.Struct(">i")
+# A zstd context costs ten times what it costs to decompress a small batch with it. Each thread has its own.
+_thread = threading.local()
 
 
 class Codec(IntEnum):
@@ -157,7 +160,10 @@ def _decompress_zstd(data: Buffer, size_bytes_max: int) -> bytes:
     pieces: list[bytes] = []
     room = size_bytes_max
     try:
-        reader = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True)
+        decompressor = getattr(_thread, "zstd", None)
+        if decompressor is None:
+            decompressor = _thread.zstd = zstandard.ZstdDecompressor()
+        reader = decompressor.stream_reader(data, read_across_frames=True)
         while True:
             piece = reader.read(_first_piece(data, room))
             if not piece:

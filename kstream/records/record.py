@@ -15,6 +15,7 @@ from typing import NamedTuple
 from kstream.records.batch import HEADER_SIZE, BatchHeader, read_header
 from kstream.records.compression import SIZE_BYTES_MAX, Buffer, decompress
 from kstream.records.errors import CorruptBatch
+from kstream.wire.primitives import BadEncoding, read_varint, read_varlong
 
 RecordHeader = tuple[str, bytes | None]
 
@@ -56,24 +57,28 @@ def iter_records(
     """
     if header is None:
         header = read_header(buffer, position)
+    return iter_payload(records_payload(buffer, header, position, size_bytes_max), header)
+
+
+def iter_payload(payload: bytes, header: BatchHeader) -> Iterator[Record]:
+    """The same from the records' bytes as `records_payload` returns them."""
     if header.record_count < 0:
         raise CorruptBatch(f"record batch has {header.record_count} records")
-    payload = records_payload(buffer, header, position, size_bytes_max)
     append_time_ms = header.max_timestamp_ms if header.is_log_append_time else None
     base_offset = header.base_offset
     base_timestamp_ms = header.base_timestamp_ms
     at = 0
     try:
         for _ in range(header.record_count):
-            size, at = _varint(payload, at)
+            size, at = read_varint(payload, at)
             end = at + size
             if not at < end <= len(payload):
                 raise CorruptBatch(f"record of {size} bytes where {len(payload) - at} remain")
-            timestamp_delta, at = _varlong(payload, at + 1)
-            offset_delta, at = _varint(payload, at)
+            timestamp_delta, at = read_varlong(payload, at + 1)
+            offset_delta, at = read_varint(payload, at)
             key, at = _nullable_bytes(payload, at, end)
             value, at = _nullable_bytes(payload, at, end)
-            header_count, at = _varint(payload, at)
+            header_count, at = read_varint(payload, at)
             headers: tuple[RecordHeader, ...] = ()
             if header_count:
                 headers, at = _headers(payload, at, end, header_count)
@@ -83,6 +88,8 @@ def iter_records(
             yield Record(base_offset + offset_delta, timestamp_ms, key, value, headers)
     except IndexError:
         raise CorruptBatch("record is cut short") from None
+    except BadEncoding as error:
+        raise CorruptBatch(f"record has {error}") from None
     if at != len(payload):
         raise CorruptBatch(f"{len(payload) - at} bytes are left after the last record")
 
@@ -104,45 +111,10 @@ def _headers(payload: bytes, at: int, end: int, count: int) -> tuple[tuple[Recor
 
 
 def _nullable_bytes(payload: bytes, at: int, end: int) -> tuple[bytes | None, int]:
-    size, at = _varint(payload, at)
+    size, at = read_varint(payload, at)
     if size < 0:
         return None, at
     stop = at + size
     if stop > end:
         raise CorruptBatch(f"field of {size} bytes where {end - at} remain")
     return payload[at:stop], stop
-
-
-def _varint(payload: bytes, at: int) -> tuple[int, int]:
-    byte = payload[at]
-    at += 1
-    if byte < 0x80:
-        return (byte >> 1) ^ -(byte & 1), at
-    value = byte & 0x7F
-    shift = 7
-    while True:
-        byte = payload[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-        shift += 7
-        if shift > 28:
-            raise CorruptBatch("varint of more than 5 bytes")
-    value &= 0xFFFF_FFFF
-    return (value >> 1) ^ -(value & 1), at
-
-
-def _varlong(payload: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = payload[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-        shift += 7
-        if shift > 63:
-            raise CorruptBatch("varlong of more than 10 bytes")
-    value &= 0xFFFF_FFFF_FFFF_FFFF
-    return (value >> 1) ^ -(value & 1), at
