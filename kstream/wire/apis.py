@@ -1,7 +1,7 @@
 """Which APIs there are: their keys, names, versions, and the message classes, imported at first use.
 
-The table is written out so that a header can be read, and ApiVersions answered, without importing any message;
-a test holds it equal to the declarations.
+The table is written out so that a header can be read, and ApiVersions answered, without importing any
+message; a test holds it equal to the declarations.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class ApiKey(IntEnum):
 
 
 class Api(NamedTuple):
-    """One API. `flexible_from` is the first version with compact lengths and tagged fields, None if there is none."""
+    """One API. From version `flexible_from` on, if any, lengths are compact and fields may be tagged."""
 
     key: ApiKey
     name: str
@@ -126,8 +126,8 @@ def _message(module: str, name: str) -> type[Message]:
     return cast("type[Message]", getattr(import_module(f"kstream.wire.messages.{module}"), name))
 
 
-# Name, first version, last version, first flexible version. Produce 0 to 2 are advertised by Kafka, for the sake
-# of old librdkafka (KAFKA-18659), but have no schema; neither has this table.
+# Name, first version, last version, first flexible version. Produce 0 to 2 are advertised by Kafka, for the
+# sake of old librdkafka (KAFKA-18659), but have no schema; neither has this table.
 _TABLE: tuple[tuple[ApiKey, str, int, int, int | None], ...] = (
     (ApiKey.PRODUCE, "Produce", 3, 13, 9),
     (ApiKey.FETCH, "Fetch", 4, 18, 12),

@@ -1,7 +1,7 @@
 """Messages to bytes and back: `encode`, `encode_parts`, `decode`, and the compiled functions behind them.
 
-A message class and a version are compiled to one encode and one decode function at their first use, which takes
-about a millisecond; `source` prints what was compiled.
+A message class and a version are compiled to one encode and one decode function at their first use, which
+takes about a millisecond; `source` prints what was compiled.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _encoders: dict[tuple[type[Message], int], Any] = {}
 
 
 def decode(cls: type[M], buffer: Buffer, version: int, *, offset: int = 0, trailing: bool = False) -> M:
-    """Decode one message of `cls` that begins at `offset` and must fill the buffer, unless `trailing` is true.
+    """Decode one message of `cls` that begins at `offset` and fills the buffer, unless `trailing` is true.
 
     Kafka's own parser ignores bytes behind a request's body; pass `trailing=True` where that matters.
 

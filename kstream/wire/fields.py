@@ -9,10 +9,12 @@ The first argument is the range of versions that carry the field: "3", "3-12" or
 
 - `nullable`: the versions in which the value may be None.
 - `tag`: the field is optional and travels in the tagged section under this number (KIP-482).
-- `default`: what the field is when a version lacks it; zero, "", b"", [] or an all-default struct unless given.
+- `default`: what the field is when a version lacks it; zero, "", b"", [] or an all-default struct unless
+  given.
 - `ignorable`: writing a version that lacks the field drops its value. Without it that is an error, so that a
   caller cannot believe it said something that was never sent.
-- `flexible="none"`: its length is never compact, not even in flexible versions (the header's client id alone).
+- `flexible="none"`: its length is never compact, not even in flexible versions (the header's client id
+  alone).
 
 In Python a uuid is its 16 raw bytes, `bytes_` is `bytes`, and `records` is anything with a length: bytes, a
 memoryview (what decoding yields, uncopied), or a region of a file that the server sends without reading it.
@@ -78,7 +80,7 @@ UNSET: Final = _Unset()
 
 
 class Field:
-    """One declared field. `kind` is the schema language's name of its type; arrays and structs add `element`."""
+    """One declared field. `kind` is its type in the schema language; arrays and structs have an `element`."""
 
     __slots__ = ("_default", "compact", "element", "ignorable", "kind", "name", "nullable", "tag", "versions")
 
@@ -111,7 +113,7 @@ class Field:
 
     @property
     def default(self) -> Any:
-        """The value of the field where nothing else was said. A new list each time; a frozen struct otherwise."""
+        """The value of the field where nothing else was said: a new list, or a shared, frozen struct."""
         if self._default is not UNSET:
             return self._default
         if self.kind == "array":
@@ -212,7 +214,7 @@ def struct(
     tag: int | None = None,
     ignorable: bool = False,
 ) -> Any:
-    """Declare one nested struct. A nullable one is announced by a byte: -1 for None, 1 for a value (KIP-893)."""
+    """Declare one nested struct. A nullable one is announced by a byte: -1 for None, 1 for a value."""
     return Field(
         "struct", versions, element=element, nullable=nullable, default=default, tag=tag, ignorable=ignorable
     )

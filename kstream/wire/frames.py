@@ -1,8 +1,8 @@
 """Cutting a stream of bytes into frames: a four-byte length, then that many bytes. No I/O happens here.
 
-Feed what arrived with `receive`, then take frames with `next_frame` until it returns None, which means "not yet".
-A length below zero or above the bound is the peer's fault and raises at once, before anything is allocated: memory
-grows with the bytes that really arrived, never with what was announced.
+Feed what arrived with `receive`, then take frames with `next_frame` until it returns None, which means "not
+yet". A length below zero or above the bound is the peer's fault and raises at once, before anything is
+allocated: memory grows with the bytes that really arrived, never with what was announced.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class FrameSplitter:
         """The next whole frame, or None until more arrives.
 
         Raises:
-            ProtocolError: the announced size is negative or above the bound. The stream is of no use after that.
+            ProtocolError: the announced size is negative or above the bound. The stream is of no use after
+            that.
         """
         buffer = self._buffer
         if self._size < 0:

@@ -1,11 +1,12 @@
 """From a declaration and a version to the source of one encode function.
 
-The function appends byte pieces to a list. Neighbouring fields of fixed size become one `struct` call together
-with the length byte of whatever follows them. Records are appended as they are; if they are not bytes-like (a
-region of a file), their place in the list is noted, so that the sender can keep them out of the join.
+The function appends byte pieces to a list. Neighbouring fields of fixed size become one `struct` call
+together with the length byte of whatever follows them. Records are appended as they are; if they are not
+bytes-like (a region of a file), their place in the list is noted, so that the sender can keep them out of the
+join.
 
-Anything that cannot be encoded makes the function hand over to the reference encoder (`kstream.wire.reference`),
-which fails in the same place and says which field it was.
+Anything that cannot be encoded makes the function hand over to the reference encoder
+(`kstream.wire.reference`), which fails in the same place and says which field it was.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class EncodeWriter:
         return f"{self.packer(formats)}({', '.join(value for _, value in pending if value)})"
 
     def write(self, format: str, value: str) -> None:
-        """Queue a fixed-size value; neighbours are packed together. Format `x` is a zero byte without a value."""
+        """Queue a fixed-size value; neighbours are packed together. Format `x` is a zero byte, no value."""
         self.pending.append((format, value))
 
     def write_uvarint(self, value: str) -> None:

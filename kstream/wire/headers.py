@@ -1,8 +1,9 @@
 """What stands in front of a body: request header v1 and v2, response header v0 and v1.
 
-Version 2 and 1 add tagged fields (KIP-482) and go with the flexible versions of an API. Two exceptions: the client
-id stays an old-style string in request header v2, so that a server can read it before it knows the version; and an
-ApiVersions answer always has response header v0, because its client does not know yet what the server speaks.
+Version 2 and 1 add tagged fields (KIP-482) and go with the flexible versions of an API. Two exceptions: the
+client id stays an old-style string in request header v2, so that a server can read it before it knows the
+version; and an ApiVersions answer always has response header v0, because its client does not know yet what
+the server speaks.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def read_response_header(frame: Buffer, version: int) -> tuple[int, int]:
 
 
 def response_frame(message: Message, api_key: int, version: int, correlation_id: int) -> list[Part]:
-    """A whole response, from its length prefix on: usually one piece of bytes; more if records lie in files."""
+    """A whole response, from its length prefix on: one piece of bytes, or more if records lie in files."""
     out: list[Any] = [b""]
     places = appender(type(message), version)(message, out)
     header = encode_response_header(correlation_id, response_header_version(api_key, version))

@@ -75,16 +75,17 @@ def element_kind(field: Field) -> str:
     return "struct" if field.struct is not None else field.element.name  # type: ignore[union-attr]
 
 
-# The budget of elements that one message may decode to. Counts are checked against the bytes that remain, but an
-# element of two bytes can still become an object of two hundred; this bounds what a frame can cost in memory. It
-# leaves ample room for what real clusters send: a Metadata answer with 200,000 partitions takes a third of it.
+# The budget of elements that one message may decode to. Counts are checked against the bytes that remain, but
+# an element of two bytes can still become an object of two hundred; this bounds what a frame can cost in
+# memory. It leaves room for what real clusters send: a Metadata answer with 200,000 partitions of three
+# replicas takes about half of it.
 
 ELEMENTS_MIN: Final = 1 << 18
 ELEMENTS_PER_BYTE_SHIFT: Final = 4
 
 
 def elements_max(size_bytes: int) -> int:
-    """How many array elements a message in a buffer of this size may have, plain fixed-size ones at a quarter."""
+    """How many array elements a message in a buffer of this size may have; see `cost_shift`."""
     return ELEMENTS_MIN + (size_bytes >> ELEMENTS_PER_BYTE_SHIFT)
 
 

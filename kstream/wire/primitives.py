@@ -2,8 +2,9 @@
 
 An unsigned varint carries seven bits a byte, lowest first; the top bit says that more follow. `varint` and
 `varlong` are zigzag: 0, -1, 1, -2 become 0, 1, 2, 3. Reading is bounded: five bytes for 32 bits, ten for 64.
-Readers take a buffer and a position and return the value and the position behind it. They raise `IndexError` at
-the end of the buffer and `BadEncoding` for anything else; callers turn both into `ProtocolError` with a place.
+Readers take a buffer and a position and return the value and the position behind it. They raise `IndexError`
+at the end of the buffer and `BadEncoding` for anything else; callers turn both into `ProtocolError` with a
+place.
 """
 
 from __future__ import annotations

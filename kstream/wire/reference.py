@@ -1,8 +1,8 @@
 """The slow, plain codec: reads and writes field by field and always knows where it is.
 
-Two uses. When a compiled function fails, this one goes over the same bytes (or the same message) and turns the
-failure into an error that names message, version, field path and byte. And tests hold the compiled functions to
-it: it shares the declarations with them but no code that reads or writes.
+Two uses. When a compiled function fails, this one goes over the same bytes (or the same message) and turns
+the failure into an error that names message, version, field path and byte. And tests hold the compiled
+functions to it: it shares the declarations with them but no code that reads or writes.
 """
 
 from __future__ import annotations

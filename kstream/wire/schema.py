@@ -1,8 +1,9 @@
 """What declarations are made of: `Struct` and `Message`.
 
-A class body that declares fields becomes a class with `__slots__`, a keyword constructor in which everything is
-optional, equality by value, and a `__repr__` that shows what differs from the defaults. No code is generated when
-the class is made: constructors are compiled at their first call, codecs at theirs (`kstream.wire.codec`).
+A class body that declares fields becomes a class with `__slots__`, a keyword constructor in which everything
+is optional, equality by value, and a `__repr__` that shows what differs from the defaults. No code is
+generated when the class is made: constructors are compiled at their first call, codecs at theirs
+(`kstream.wire.codec`).
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class StructMeta(type):
 
     @property
     def __default__(cls) -> Any:
-        """The all-default instance that stands for a struct nobody set. Shared, so it refuses to be changed."""
+        """The all-default instance that stands for a struct nobody set. It is shared, so it refuses changes."""
         default = cls.__dict__.get("__frozen_default__")
         if default is None:
             default = _frozen(cls)
@@ -91,8 +92,9 @@ class Struct(metaclass=StructMeta):
 
     def __init__(self, **values: Any) -> None:
         cls = _declared(type(self))
-        cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
-        cls.__init__(self, **values)
+        constructor = _constructor(cls)
+        type.__setattr__(cls, "__init__", constructor)
+        constructor(self, **values)
 
     def __eq__(self, other: object) -> bool:
         cls = _declared(type(self))
@@ -118,8 +120,8 @@ class Struct(metaclass=StructMeta):
 class Message(Struct):
     """A request, a response, a header, or the body of a record: what is encoded and decoded as a whole.
 
-    `api_key` is also the type of a record (metadata records, coordinator keys and values); -1 where there is none.
-    `versions` are those that exist, `flexible` those with compact lengths and tagged fields (KIP-482).
+    `api_key` is also the type of a record (metadata records, coordinator keys and values); -1 where there is
+    none. `versions` are those that exist, `flexible` those with compact lengths and tagged fields (KIP-482).
     """
 
     API_KEY: ClassVar[int] = -1
@@ -180,7 +182,7 @@ def _frozen(cls: StructMeta) -> Any:
     if issubclass(cls, Message):
         keywords["versions"] = "none"
     frozen = type(cls)(cls.__name__, (cls,), {"__frozen__": True}, **keywords)
-    instance = frozen.__new__(frozen)
+    instance: Any = object.__new__(frozen)
     for field in cls.__fields__:
         default = field.default
         setattr(instance, field.name, FrozenList() if isinstance(default, list) else default)

@@ -1,7 +1,8 @@
 """Every record of `__consumer_offsets`, by the number in front of its key.
 
-A record's key begins with an int16 that says what the record is; the value begins with an int16 that is the version
-of the value's body. A null value deletes. The declarations are split by the kind of group they belong to.
+A record's key begins with an int16 that says what the record is; the value begins with an int16 that is the
+version of the value's body. A null value deletes. The declarations are split by the kind of group they belong
+to.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Request and response headers, as the schema files declare them.
 
-Servers read and write them by hand (`kstream.wire.headers`); these are what that is tested against. Version 2 of
-the request's and version 1 of the response's header have tagged fields (KIP-482).
+Servers read and write them by hand (`kstream.wire.headers`); these are what that is tested against. Version 2
+of the request's and version 1 of the response's header have tagged fields (KIP-482).
 """
 
 from __future__ import annotations
