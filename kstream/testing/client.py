@@ -30,8 +30,8 @@ class ConnectionClosed(KstreamError):
 class WireClient:
     """One connection to one broker. Use it as a context manager; it is not thread-safe.
 
-    `timeout_s` bounds each wait on the socket; `TimeoutError` is raised when it runs out. A `client_id` of None
-    is sent as null.
+    `timeout_s` bounds each wait on the socket; `TimeoutError` is raised when it runs out. A `client_id` of
+    None is sent as null.
     """
 
     def __init__(
