@@ -2,15 +2,15 @@
 
 Three steps, in Kafka's order, so that a batch with two faults gets the same error:
 
-1. The request: one whole batch of magic 2 per partition. None or two: INVALID_RECORD (87). Magic 0 or 1, which
-   Kafka 4.0 dropped (KIP-724): 87. Another magic, or a length below 14: CORRUPT_MESSAGE (2). zstd before
-   version 7 of the request (KIP-110): UNSUPPORTED_COMPRESSION_TYPE (76). What is less than a batch behind the
-   first is cut off.
-2. The header: base offset other than 0: 87. More than `max.message.bytes`: MESSAGE_TOO_LARGE (10). CRC: 2. A
-   record count that is not positive or not what the last offset says, a control batch, a producer id without a
-   sequence: 87.
-3. The records: not parsing, bytes left over: 87. No key on a compacted topic (87) and timestamps out of range
-   (32) are listed record by record (KIP-467); with both kinds the code is 32.
+1. The request: one whole batch of magic 2 per partition. None or two: INVALID_RECORD (87). Magic 0 or 1,
+   which Kafka 4.0 dropped (KIP-724): 87. Another magic, or a length below 14: CORRUPT_MESSAGE (2). zstd
+   before version 7 of the request (KIP-110): UNSUPPORTED_COMPRESSION_TYPE (76). What is less than a batch
+   behind the first is cut off.
+2. The header: base offset other than 0: 87. More than `max.message.bytes`: MESSAGE_TOO_LARGE (10). CRC: 2.
+   A record count that is not positive or not what the last offset says, a control batch, a producer id
+   without a sequence: 87.
+3. The records: not parsing, bytes left over: 87. No key on a compacted topic (87) and timestamps out of
+   range (32) are listed record by record (KIP-467); with both kinds the code is 32.
 
 RECORD_LIST_TOO_LARGE (18) comes after all of these, from the log: a batch larger than `segment.bytes`.
 
