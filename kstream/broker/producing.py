@@ -55,9 +55,8 @@ async def append_produced(
         or must_check_records(header, rules, now_ms)
     ):
         max_timestamp_ms = check_records(records, header, rules, now_ms)
-        if max_timestamp_ms != header.max_timestamp_ms:
-            header = set_timestamps(records, rules.timestamp_type, max_timestamp_ms)
+        header = set_timestamps(records, header, rules.timestamp_type, max_timestamp_ms)
     elif rules.timestamp_type is TimestampType.LOG_APPEND_TIME:
-        header = set_timestamps(records, TimestampType.LOG_APPEND_TIME, now_ms)
+        header = set_timestamps(records, header, TimestampType.LOG_APPEND_TIME, now_ms)
     return await partition.append(records, (header,), now_ms=now_ms)
 
