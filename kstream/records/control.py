@@ -3,8 +3,7 @@
 A control record's key is an int16 version, 0, and an int16 type; the value is the type's own. In a
 partition they end transactions (KIP-98): version int16, coordinator epoch int32. In `__cluster_metadata`
 and its snapshots they carry leader changes, voters and the marks around a snapshot (KIP-595, KIP-630,
-KIP-853), as declared in `schemas.control`. Readers pass over types that they
-do not know.
+KIP-853), as declared in `schemas.control`. Readers pass over types that they do not know.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from kstream.errors import ProtocolError
-from kstream.records.batch import NO_LEADER_EPOCH
+from kstream.records.batch import NO_LEADER_EPOCH, BatchHeader
 from kstream.records.builder import build_batch
+from kstream.records.compression import Buffer
 from kstream.records.errors import CorruptBatch
-from kstream.records.record import Record
+from kstream.records.record import Record, iter_records
 from kstream.records.schemas.control import (
     KRaftVersionRecord,
     LeaderChangeMessage,
@@ -29,7 +29,7 @@ from kstream.wire.codec import decode, encode
 from kstream.wire.schema import Message
 
 _KEY = struct.Struct(">hh")
-_END_TRANSACTION = struct.Struct(">hi")
+_END_TXN = struct.Struct(">hi")
 
 
 class ControlType(IntEnum):
@@ -44,7 +44,7 @@ class ControlType(IntEnum):
     KRAFT_VOTERS = 6
 
 
-class EndTransaction(NamedTuple):
+class EndTxnMarker(NamedTuple):
     """How a producer's transaction ended in this partition."""
 
     is_commit: bool
@@ -81,7 +81,7 @@ def control_type(key: bytes | None) -> ControlType | None:
         return None
 
 
-def end_transaction_batch(
+def end_txn_batch(
     *,
     is_commit: bool,
     producer_id: int,
@@ -94,7 +94,7 @@ def end_transaction_batch(
     """The marker that ends a producer's transaction in one partition."""
     key = _KEY.pack(0, ControlType.COMMIT if is_commit else ControlType.ABORT)
     return build_batch(
-        [(timestamp_ms, key, _END_TRANSACTION.pack(0, coordinator_epoch))],
+        [(timestamp_ms, key, _END_TXN.pack(0, coordinator_epoch))],
         base_offset=base_offset,
         producer_id=producer_id,
         producer_epoch=producer_epoch,
@@ -104,20 +104,26 @@ def end_transaction_batch(
     )
 
 
-def read_end_transaction(record: Record) -> EndTransaction | None:
-    """The transaction's end that a control record says; None for control records of another type.
+def read_end_txn_marker(
+    buffer: Buffer, position: int = 0, *, header: BatchHeader | None = None
+) -> EndTxnMarker | None:
+    """The transaction's end that the control batch at `position` says; None for control batches of
+    another type.
 
     Later versions of the value only append to it. Raises `CorruptBatch`.
     """
+    record = next(iter_records(buffer, position, header=header), None)
+    if record is None:
+        return None
     kind = control_type(record.key)
     if kind is not ControlType.COMMIT and kind is not ControlType.ABORT:
         return None
-    if record.value is None or len(record.value) < _END_TRANSACTION.size:
+    if record.value is None or len(record.value) < _END_TXN.size:
         raise CorruptBatch("transaction marker is cut short")
-    version, coordinator_epoch = _END_TRANSACTION.unpack_from(record.value)
+    version, coordinator_epoch = _END_TXN.unpack_from(record.value)
     if version < 0:
         raise CorruptBatch(f"transaction marker has version {version}")
-    return EndTransaction(kind is ControlType.COMMIT, coordinator_epoch)
+    return EndTxnMarker(kind is ControlType.COMMIT, coordinator_epoch)
 
 
 def quorum_batch(
