@@ -58,5 +58,6 @@ def recompress(
     length = HEADER_SIZE - LOG_OVERHEAD + len(stream)
     batch = bytearray(HEADER.pack(*header._replace(length=length, attributes=attributes, crc=0)))
     batch += stream
-    batch[CRC_POSITION:ATTRIBUTES_POSITION] = crc32c(memoryview(batch)[ATTRIBUTES_POSITION:]).to_bytes(4,
-    "big") return batch
+    crc = crc32c(memoryview(batch)[ATTRIBUTES_POSITION:])
+    batch[CRC_POSITION:ATTRIBUTES_POSITION] = crc.to_bytes(4, "big")
+    return batch
