@@ -1,0 +1,185 @@
+"""Connections that dawdle, crowd, hang up or never read: nobody else notices, and memory stays flat."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from contextlib import ExitStack
+from threading import Thread
+
+import pytest
+
+from compat.kstream_server import KstreamServer
+from compat.server_process import ServerProcess
+from kstream.testing.client import ConnectionClosed, WireClient
+from kstream.wire.apis import ApiKey
+from kstream.wire.messages.api_versions import ApiVersionsRequest
+from kstream.wire.messages.metadata import MetadataRequest
+from tests.hostile.bystander import Bystander, anonymous_bytes
+from tests.requests import (
+    create_topic,
+    create_topics_request,
+    describe_topic,
+    fetch_request,
+    offset_of,
+    produce,
+    produce_request,
+    values_batch,
+)
+
+MIB = 1 << 20
+SILENT_CONNECTIONS = 1000
+
+
+def test_many_connections_that_announce_much_and_say_nothing(
+    kstream: KstreamServer, server: ServerProcess, bystander: Bystander
+) -> None:
+    """1,000 times 100 MiB are announced. Allocated is what arrived, so nearly nothing."""
+    with ExitStack() as stack:
+        before = anonymous_bytes(kstream.pid)
+        for _ in range(SILENT_CONNECTIONS):
+            client = stack.enter_context(WireClient(*kstream.address))
+            client.send_raw(struct.pack(">i", 100 * MIB))
+        bystander.check()
+        grown = anonymous_bytes(kstream.pid) - before
+        assert grown < 40 * MIB, f"{grown / MIB:.1f} MiB for {SILENT_CONNECTIONS} silent connections"
+    bystander.check()
+
+
+def test_one_byte_at_a_time(server: ServerProcess, bystander: Bystander) -> None:
+    """Others are served between any two bytes, and the slow one is served when it is done."""
+    with WireClient(*server.address) as slow:
+        request = ApiVersionsRequest(client_software_name="slow", client_software_version="1")
+        for byte in slow.frame(request, 4, 1):
+            slow.send_raw(bytes([byte]))
+            bystander.ping()
+        slow.expect(request, 4, 1)
+        assert slow.receive().error_code == 0
+
+
+def test_pipelined_requests_are_answered_in_order(server: ServerProcess, bystander: Bystander) -> None:
+    """10,000 at once, of two APIs: `receive` holds every answer to its request's correlation id."""
+    with WireClient(*server.address) as client:
+        requests = [(ApiVersionsRequest(), 0), (MetadataRequest(topics=[]), 8)] * 5000
+        frames = []
+        for correlation_id, (request, version) in enumerate(requests):
+            frames.append(client.frame(request, version, correlation_id))
+            client.expect(request, version, correlation_id)
+        sender = Thread(target=client.send_raw, args=(b"".join(frames),))
+        sender.start()
+        bystander.ping()
+        for request, _ in requests:
+            answer = client.receive()
+            assert type(answer).API_KEY == request.API_KEY
+        sender.join()
+
+
+def test_half_closed_connection_gets_its_answer(server: ServerProcess, bystander: Bystander) -> None:
+    with WireClient(*server.address) as client:
+        client.send(ApiVersionsRequest(), 0)
+        client.half_close()
+        assert client.receive().error_code == 0
+        assert client.is_closed()
+
+
+def test_half_closed_in_the_middle_of_a_frame_closes(server: ServerProcess, bystander: Bystander) -> None:
+    whole = struct.pack(">ihhih", 10, ApiKey.API_VERSIONS, 0, 1, -1)
+    for cut in range(len(whole)):
+        with WireClient(*server.address) as client:
+            client.send_raw(whole[:cut])
+            client.half_close()
+            assert client.is_closed(), cut
+
+
+def test_reset_at_every_byte_of_a_request(server: ServerProcess, bystander: Bystander) -> None:
+    with WireClient(*server.address) as template:
+        whole = template.frame(MetadataRequest(topics=[]), 12, 1)
+    for cut in range(len(whole) + 1):
+        client = WireClient(*server.address)
+        client.send_raw(whole[:cut])
+        client.reset()
+        bystander.ping()
+
+
+def test_reset_in_the_middle_of_an_answer(server: ServerProcess, bystander: Bystander) -> None:
+    """The answer is larger than what the sockets hold, so the server is still sending when the reset comes."""
+    topic = f"{bystander.topic}-large"
+    create_topic(bystander.client, topic)
+    for _ in range(8):
+        assert produce(bystander.client, topic, values_batch([bytes(900_000)])).error_code == 0
+    for read in (1, 4, 5, 64, 1000, 65536, 300_000):
+        client = WireClient(*server.address)
+        client.send(fetch_request(topic, 0), 12)
+        client.receive_raw(read)
+        client.reset()
+        bystander.check()
+
+
+def test_reader_that_never_reads(kstream: KstreamServer, server: ServerProcess, bystander: Bystander) -> None:
+    """20 connections ask for a megabyte 400 times each and read nothing: 8 GB are owed, next to none is held."""
+    topic = f"{bystander.topic}-owed"
+    create_topic(bystander.client, topic)
+    for _ in range(4):
+        assert produce(bystander.client, topic, values_batch([bytes(1_000_000)])).error_code == 0
+    with ExitStack() as stack:
+        before = anonymous_bytes(kstream.pid)
+        for _ in range(20):
+            client = stack.enter_context(WireClient(*server.address))
+            frame = client.frame(fetch_request(topic, 0), 12, 1)
+            _send_what_fits(client.socket, frame * 400)
+        for _ in range(20):
+            bystander.check()
+            grown = anonymous_bytes(kstream.pid) - before
+            assert grown < 32 * MIB, f"{grown / MIB:.1f} MiB are held for readers that never read"
+    bystander.check()
+
+
+def _send_what_fits(connection: socket.socket, data: bytes) -> None:
+    connection.setblocking(False)
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[connection.send(view) :]
+    except BlockingIOError:
+        return
+
+
+@pytest.mark.parametrize("cut", ["in the length", "in the header", "in the batch", "behind the batch"])
+def test_producer_that_vanishes(server: ServerProcess, bystander: Bystander, cut: str) -> None:
+    """A request that did not arrive whole leaves nothing behind; one that did may, and then it is whole."""
+    topic = f"{bystander.topic}-{cut.replace(' ', '-')}"
+    create_topic(bystander.client, topic)
+    client = WireClient(*server.address)
+    whole = client.frame(produce_request(topic, values_batch([b"lost"] * 3)), 12, 1)
+    sizes = {
+        "in the length": 2,
+        "in the header": 9,
+        "in the batch": len(whole) - 20,
+        "behind the batch": len(whole),
+    }
+    client.send_raw(whole[: sizes[cut]])
+    client.half_close()
+    if cut == "behind the batch":
+        client.expect(produce_request(topic, b""), 12, 1)
+        assert client.receive().responses[0].partition_responses[0].error_code == 0
+    else:
+        with pytest.raises(ConnectionClosed):
+            client.receive_frame()
+    client.close()
+    assert offset_of(bystander.client, topic) == (3 if cut == "behind the batch" else 0)
+    assert produce(bystander.client, topic, values_batch([b"next"])).error_code == 0
+
+
+def test_two_connections_create_one_topic(server: ServerProcess, bystander: Bystander) -> None:
+    """Of two creations that race, one is told that the topic exists already, and there is one topic."""
+    with WireClient(*server.address) as first, WireClient(*server.address) as second:
+        for n in range(20):
+            topic = f"{bystander.topic}-raced-{n}"
+            for client in (first, second):
+                client.send(create_topics_request(topic, 2), 7)
+            answers = [client.receive().topics[0] for client in (first, second)]
+            assert sorted(answer.error_code for answer in answers) == [0, 36]
+            while (found := describe_topic(first, topic)).error_code != 0:
+                pass
+            assert found.topic_id in {answer.topic_id for answer in answers}
+            assert len(found.partitions) == 2
