@@ -1,7 +1,8 @@
 """Configuration: Kafka's keys and kstream's own, where values come from, and what is in force.
 
-`BrokerConfig` is what the rest of the server reads; `load.load` makes one from a file, the environment and the
-command line; `topics` and `describe` answer for topics and DescribeConfigs; `catalogue` has every key as data.
+`BrokerConfig` is what the rest of the server reads; `load.load` makes one from a file, the environment and
+the command line; `topics` and `describe` answer for topics and DescribeConfigs; `catalogue` has every key as
+data.
 """
 
 from __future__ import annotations

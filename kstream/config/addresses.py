@@ -1,8 +1,9 @@
 """Which of the configured listeners are the broker's, and what clients are told about them.
 
-A file written for Kafka often has a controller's listener in it. kstream's controller needs no socket, so listeners
-named in `controller.listener.names` are left out. What Kafka requires of listeners is required here too; beyond
-that, any listener that is not plaintext stops the server, for serving it without its security would leave a door open.
+A file written for Kafka often has a controller's listener in it. kstream's controller needs no socket, so
+listeners named in `controller.listener.names` are left out. What Kafka requires of listeners is required here
+too; beyond that, any listener that is not plaintext stops the server, for serving it without its security
+would leave a door open.
 """
 
 from __future__ import annotations
@@ -18,9 +19,6 @@ from kstream.config.listeners import (
     require_plaintext,
 )
 
-# Kafka's own default listens on every interface; a laptop's server should not, unless told to.
-DEFAULT_LISTENERS = "PLAINTEXT://127.0.0.1:9092"
-
 Lookup = Callable[[str], str | None]
 
 
@@ -33,13 +31,13 @@ def controller_listener_names(get: Lookup) -> frozenset[str]:
 def listeners_of(get: Lookup) -> tuple[Listener, ...]:
     """The broker's listeners. Raises ConfigError when they contradict or cannot be served."""
     controllers = controller_listener_names(get)
-    text = get("listeners") or DEFAULT_LISTENERS
+    text = get("listeners") or ""
     listeners = parse_listeners(text, _protocols(get, controllers))
     require_distinct_ports(listeners)
     own = tuple(listener for listener in listeners if listener.name not in controllers)
     if not own:
         raise ConfigError(
-            f"listeners: {text} has only controller listeners; add one for clients, such as {DEFAULT_LISTENERS}"
+            f"listeners: {text} has only controller listeners; add one for clients, such as PLAINTEXT://127.0.0.1:9092"
         )
     require_plaintext(own)
     return own
@@ -60,7 +58,8 @@ def advertised_of(get: Lookup, listeners: tuple[Listener, ...]) -> tuple[Listene
     ]
     for listener in advertised:
         if listener.name not in names:
-            raise ConfigError(f"{key}: {listener.name} is not one of the names in listeners: {', '.join(sorted(names))}")
+            known = ", ".join(sorted(names))
+            raise ConfigError(f"{key}: {listener.name} is not one of the names in listeners: {known}")
         if listener.host in ("", "0.0.0.0", "::"):
             raise ConfigError(
                 f"{key}: {listener} is no address a client can connect to;"

@@ -1,9 +1,9 @@
 """The configuration a broker runs with: typed values in force, from four layers.
 
-What is in force for a key is the first of: this broker's dynamic value, the cluster-wide dynamic default (KIP-226),
-what was given at start (file, environment, command line), Kafka's default. Dynamic values arrive from the metadata
-log through `set_dynamic`; attributes change with them, so code that reads `config.message_max_bytes` at each use
-follows along.
+What is in force for a key is the first of: this broker's dynamic value, the cluster-wide dynamic default
+(KIP-226), what was given at start (file, environment, command line), Kafka's default. Dynamic values arrive
+from the metadata log through `set_dynamic`; attributes change with them, so code that reads
+`config.message_max_bytes` at each use follows along.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ _HOUR_MS = 3_600_000
 
 
 class BrokerConfig:
-    """Configuration in force. An attribute holds the value of the key of its name, dots for underscores
-    (`validate_records` and `cluster_id` are `kstream.validate.records` and `kstream.cluster.id`)."""
+    """Configuration in force.
+
+    An attribute holds the value of the key of its name, with dots for underscores; `validate_records` and
+    `cluster_id` are `kstream.validate.records` and `kstream.cluster.id`.
+    """
 
     # cluster
     node_id: int
@@ -100,6 +103,9 @@ class BrokerConfig:
     def __init__(self, static: Mapping[str, str] | None = None) -> None:
         """`static` is what was given at start, by key. Raises ConfigError for values that are not valid."""
         self.static: dict[str, str] = dict(static or {})
+        if "node.id" in self.static or "broker.id" in self.static:  # two names of one thing, node.id the newer
+            node_id = self.static.setdefault("node.id", self.static.get("broker.id", ""))
+            self.static["broker.id"] = node_id
         self.dynamic_broker: dict[str, str] = {}
         self.dynamic_default: dict[str, str] = {}
         self._listeners_of_change: list[Callable[[BrokerConfig], None]] = []
@@ -137,7 +143,8 @@ class BrokerConfig:
     def set_dynamic(self, *, broker: Mapping[str, str], default: Mapping[str, str]) -> None:
         """Replace the dynamic layers: this broker's own values, and the cluster-wide defaults.
 
-        Values were checked when they were set (`kstream.config.dynamic`); whoever asked for it by `on_change` is told.
+        Values were checked when they were set (`kstream.config.dynamic`); whoever asked for it by `on_change`
+        is told.
         """
         self.dynamic_broker = dict(broker)
         self.dynamic_default = dict(default)
@@ -151,9 +158,8 @@ class BrokerConfig:
 
     def _refresh(self) -> None:
         keys = broker_keys()
-        for attribute, name in _simple_attributes().items():
+        for attribute, name in _SIMPLE.items():
             setattr(self, attribute, keys[name].parse(self.get(name)))
-        self.node_id = self._node_id()
         self.listeners = listeners_of(self.get)
         self.advertised_listeners = advertised_of(self.get, self.listeners)
         self.max_connections_per_ip_overrides = _counts_of(self.get("max.connections.per.ip.overrides") or "")
@@ -166,6 +172,12 @@ class BrokerConfig:
         retention_ms = self._first_of(
             ("log.retention.ms", 1), ("log.retention.minutes", _MINUTE_MS), ("log.retention.hours", _HOUR_MS)
         )
+        if retention_ms == 0:
+            raise ConfigError("log.retention.ms must be -1 (unlimited) or at least 1")
+        if self.log_roll_ms < 1:
+            raise ConfigError("log.roll.ms must be at least 1")
+        if self.log_roll_jitter_ms < 0:
+            raise ConfigError("log.roll.jitter.ms must be at least 0")
         self.log_retention_ms = max(retention_ms, -1)
 
     def _first_of(self, *names: tuple[str, int]) -> int:
@@ -175,18 +187,13 @@ class BrokerConfig:
                 return value * factor
         raise KeyError(names)
 
-    def _node_id(self) -> int:
-        for name in ("node.id", "broker.id"):
-            value = self.value(name)
-            if isinstance(value, int) and value >= 0:
-                return value
-        return 1
 
     def _log_dirs(self) -> tuple[str, ...]:
-        """Data directories that were asked for; Kafka's default, /tmp/kafka-logs, does not count as asking."""
         for name in ("log.dirs", "log.dir"):
-            value = self.value(name) if name in self.static else None
+            value = self.value(name)
             if isinstance(value, list):
+                if len(value) > 1:
+                    raise ConfigError(f"{name}: kstream keeps everything in one folder; name one, not {len(value)}")
                 return tuple(value)
         return ()
 
@@ -201,14 +208,8 @@ _COMPUTED = frozenset(
         "log_roll_jitter_ms",
         "log_roll_ms",
         "max_connections_per_ip_overrides",
-        "node_id",
     }
 )
-
-
-def _simple_attributes() -> dict[str, str]:
-    """Attributes that hold their key's value as it is, with the key's name."""
-    return _SIMPLE
 
 
 def _key_of(attribute: str) -> str:

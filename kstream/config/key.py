@@ -1,4 +1,5 @@
-"""What a configuration key is: its type, default, valid values, who may change it, and what kstream does with it.
+"""What a configuration key is: its type, default, valid values, who may change it, and what kstream does with
+it.
 
 The catalogue (`kstream.config.catalogue`) is a few hundred `Key` declarations. Values travel as the strings a
 `server.properties` file holds; `Key.parse` turns one into a Python value, and is the only place that does.
@@ -66,8 +67,8 @@ _INTEGER_MAX = {ConfigType.SHORT: 2**15 - 1, ConfigType.INT: 2**31 - 1, ConfigTy
 class Key:
     """One configuration key.
 
-    `default` is text as in a properties file, None when Kafka's default is null. `note` is the documentation line
-    of an honoured key; of any other it is the reason why kstream does not honour it.
+    `default` is text as in a properties file, None when Kafka's default is null. `note` is the documentation
+    line of an honoured key; of any other it is the reason why kstream does not honour it.
     """
 
     __slots__ = ("default", "is_internal", "name", "note", "scope", "support", "type", "validator")
@@ -132,7 +133,8 @@ class Key:
         if kind is ConfigType.STRING or kind is ConfigType.CLASS:
             return trimmed
         if kind is ConfigType.LIST:
-            return [part.strip() for part in trimmed.split(",")] if trimmed else []
+            # An entry that comes twice counts once (KIP-1161).
+            return list(dict.fromkeys(part.strip() for part in trimmed.split(","))) if trimmed else []
         if kind is ConfigType.BOOLEAN:
             lowered = trimmed.lower()
             if lowered not in ("true", "false"):

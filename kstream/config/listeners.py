@@ -1,7 +1,8 @@
-"""Where the broker listens and what it tells clients: `listeners`, `advertised.listeners` and the protocol map.
+"""Where the broker listens and what it tells clients: `listeners`, `advertised.listeners` and the protocol
+map.
 
-A listener is written `NAME://host:port`; an empty host is every interface. The name says which listener a client
-came in on, and so which address Metadata answers with (KIP-103).
+A listener is written `NAME://host:port`; an empty host is every interface. The name says which listener a
+client came in on, and so which address Metadata answers with (KIP-103).
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ _LISTENER = re.compile(r"([^:/]*)://(?:\[([0-9a-fA-F:.%a-zA-Z]*)\]|([^\[\]/:,\s]
 
 
 class Listener(NamedTuple):
-    """One address. `host` is bare (no brackets around IPv6), empty for every interface; port 0 picks a free one."""
+    """One address. `host` is bare (no brackets around IPv6), empty for every interface; port 0 picks a free
+    one.
+    """
 
     name: str
     host: str
@@ -60,12 +63,16 @@ def parse_protocol_map(text: str) -> dict[str, str]:
 
 
 def parse_listeners(text: str, protocols: Mapping[str, str], *, key: str = "listeners") -> list[Listener]:
-    """The listeners of `text`, each with its security protocol; names and shapes are checked, ports are not."""
+    """The listeners of `text`, each with its security protocol; names and shapes are checked, ports are
+    not.
+    """
     listeners: list[Listener] = []
     for entry in _entries(text):
         match = _LISTENER.fullmatch(entry)
         if match is None or not -1 <= int(match[4]) <= 65535:
-            raise ConfigError(f"{key}: {entry} is not NAME://HOST:PORT, for example PLAINTEXT://127.0.0.1:9092")
+            raise ConfigError(
+                f"{key}: {entry} is not NAME://HOST:PORT, for example PLAINTEXT://127.0.0.1:9092"
+            )
         name = match[1].upper()
         if name not in protocols:
             raise ConfigError(
@@ -92,7 +99,7 @@ def require_distinct_ports(listeners: Iterable[Listener], *, key: str = "listene
 
 
 def require_plaintext(listeners: Iterable[Listener]) -> None:
-    """kstream serves plaintext only; starting such a listener without its security would leave a door open."""
+    """Only plaintext is served; starting such a listener without its security would leave a door open."""
     for listener in listeners:
         if listener.security_protocol != "PLAINTEXT":
             raise ConfigError(

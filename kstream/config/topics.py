@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MINUTE_MS = 60_000
 _HOUR_MS = 3_600_000
 
-# Topic key -> the broker's keys it falls back on, first one set first, each with its factor to the topic's unit.
+# Topic key -> the broker's keys it falls back on, in that order, each with its factor to the topic's unit.
 TOPIC_SYNONYMS: dict[str, tuple[tuple[str, int], ...]] = {
     "cleanup.policy": (("log.cleanup.policy", 1),),
     "compression.gzip.level": (("compression.gzip.level", 1),),
@@ -45,7 +45,11 @@ TOPIC_SYNONYMS: dict[str, tuple[tuple[str, int], ...]] = {
     "remote.copy.lag.bytes": (("log.remote.copy.lag.bytes", 1),),
     "remote.copy.lag.ms": (("log.remote.copy.lag.ms", 1),),
     "retention.bytes": (("log.retention.bytes", 1),),
-    "retention.ms": (("log.retention.ms", 1), ("log.retention.minutes", _MINUTE_MS), ("log.retention.hours", _HOUR_MS)),
+    "retention.ms": (
+        ("log.retention.ms", 1),
+        ("log.retention.minutes", _MINUTE_MS),
+        ("log.retention.hours", _HOUR_MS),
+    ),
     "segment.bytes": (("log.segment.bytes", 1),),
     "segment.index.bytes": (("log.index.size.max.bytes", 1),),
     "segment.jitter.ms": (("log.roll.jitter.ms", 1), ("log.roll.jitter.hours", _HOUR_MS)),
@@ -57,7 +61,7 @@ TOPIC_SYNONYMS: dict[str, tuple[tuple[str, int], ...]] = {
 def validate_topic_configs(configs: Mapping[str, str | None]) -> None:
     """Check a topic's whole set of overrides, as CreateTopics and AlterConfigs do.
 
-    Raises ConfigError with Kafka's meaning: an unknown name, a null or invalid value, or values that contradict.
+    Raises ConfigError as Kafka does: an unknown name, a null or invalid value, values that contradict.
     """
     keys = topic_keys()
     for name in configs:
@@ -78,16 +82,13 @@ def topic_default(broker: BrokerConfig, name: str) -> str | None:
     """Value of a topic key that the topic does not set, as text."""
     for broker_name, factor in TOPIC_SYNONYMS.get(name, ()):
         text = broker.get(broker_name)
-        if text is None:
-            continue
-        if factor != 1:
-            return str(int(text) * factor)
-        return text
+        if text is not None:
+            return text if factor == 1 else str(int(text) * factor)
     return topic_keys()[name].default
 
 
 def topic_values(broker: BrokerConfig, overrides: Mapping[str, str]) -> dict[str, str]:
-    """Every topic key's value in force, as text, without keys whose value is null; for `LogConfig.from_values`."""
+    """Every topic key's value in force, as text, without null ones; for `LogConfig.from_values`."""
     values: dict[str, str] = {}
     for name, key in topic_keys().items():
         text = overrides[name] if name in overrides else topic_default(broker, name)

@@ -53,7 +53,7 @@ class OneOf:
 
 
 class ListOf:
-    """A list without repeated or blank entries; of some words, when any are given (KIP-1161)."""
+    """A list without blank entries; of some words, when any are given (KIP-1161)."""
 
     __slots__ = ("may_be_empty", "words")
 
@@ -66,10 +66,8 @@ class ListOf:
             return "The list must not be empty"
         if "" in value:
             return "The list must not have an empty entry"
-        if len(set(value)) != len(value):
-            return "The list must not name an entry twice"
         if self.words and not all(entry in self.words for entry in value):
-            return f"Each entry must be one of: {', '.join(self.words)}"
+            return f"String must be one of: {', '.join(self.words)}"
         return None
 
     def __str__(self) -> str:

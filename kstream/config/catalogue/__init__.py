@@ -1,8 +1,13 @@
 """Every configuration key of Apache Kafka 4.4.0 and kstream's own, as data.
 
-Each file is one theme; a row says name, type, default, valid values, who may change it while the broker runs, what
-kstream does with it, and a line about that. Facts (names, types, defaults, ranges) were read from the published
-jars. Nothing is imported before it is asked for: `broker_keys()` takes about two milliseconds, once.
+Each file is one theme; a row says name, type, default, valid values, who may change it while the broker runs,
+what kstream does with it, and a line about that. Facts (names, types, defaults, ranges) were read from the
+published jars. Nothing is imported before it is asked for: `broker_keys()` takes about two milliseconds,
+once.
+
+Four defaults are kstream's own, for a server that one types `kstream` to get: `listeners` is this machine
+alone instead of every interface, `log.dir` is ./kstream-data instead of a folder that a reboot may empty,
+`node.id` is 1 and `process.roles` broker,controller where Kafka wants to be told.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from kstream.config.validators import NonEmpty, OneOf
 # fmt: off
 KEYS: tuple[Key, ...] = (
     Key("kstream.cluster.id", STRING, None, NonEmpty(), READ_ONLY, HONOURED,
-        "Cluster id that a new data directory gets (the container image's CLUSTER_ID); otherwise a random one."),
+        "Cluster id of a new data directory (CLUSTER_ID in the environment); otherwise a random one."),
     Key("kstream.validate.records", STRING, "auto", OneOf("auto", "full", "header"), READ_ONLY, HONOURED,
-        "How produced batches are checked: full opens each and checks every record as Kafka does; header checks"
-        " header and CRC; auto opens small ones and a connection's first ten."),
+        "How produced batches are checked: full opens each and checks every record as Kafka does;"
+        " header checks header and CRC; auto opens small ones and a connection's first ten."),
 )

@@ -48,7 +48,8 @@ KEYS: tuple[Key, ...] = (
     Key("delegation.token.secret.key", PASSWORD, None, None, READ_ONLY, UNAVAILABLE,
         "delegation tokens are not issued"),
     Key(
-        "principal.builder.class", CLASS, "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder",
+        "principal.builder.class", CLASS,
+        "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder",
         None, PER_BROKER, REFUSED,
         "Java classes cannot be loaded, and principals would be others than intended"),
     Key("sasl.client.callback.handler.class", CLASS, None, None, READ_ONLY, UNAVAILABLE,
@@ -130,11 +131,13 @@ KEYS: tuple[Key, ...] = (
     Key("sasl.oauthbearer.jwks.endpoint.url", STRING, None, None, READ_ONLY, UNAVAILABLE,
         "SASL is not served"),
     Key(
-        "sasl.oauthbearer.jwt.retriever.class", CLASS, "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever",
+        "sasl.oauthbearer.jwt.retriever.class", CLASS,
+        "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever",
         None, READ_ONLY, UNAVAILABLE,
         "SASL is not served"),
     Key(
-        "sasl.oauthbearer.jwt.validator.class", CLASS, "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator",
+        "sasl.oauthbearer.jwt.validator.class", CLASS,
+        "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator",
         None, READ_ONLY, UNAVAILABLE,
         "SASL is not served"),
     Key("sasl.oauthbearer.scope", STRING, None, None, READ_ONLY, UNAVAILABLE, "SASL is not served"),

@@ -32,7 +32,8 @@ KEYS: tuple[Key, ...] = (
     Key("group.share.delivery.count.limit", INT, "5", between(2, 10), READ_ONLY, UNAVAILABLE,
         "share groups are not coordinated"),
     Key(
-        "group.share.dlq.manager.class.name", STRING, "org.apache.kafka.server.share.dlq.DefaultShareGroupDLQManager",
+        "group.share.dlq.manager.class.name", STRING,
+        "org.apache.kafka.server.share.dlq.DefaultShareGroupDLQManager",
         None, READ_ONLY, UNAVAILABLE,
         "share groups are not coordinated", is_internal=True),
     Key("group.share.heartbeat.interval.ms", INT, "5000", at_least(1), READ_ONLY, UNAVAILABLE,
@@ -74,7 +75,8 @@ KEYS: tuple[Key, ...] = (
     Key("group.share.partition.max.record.locks", INT, "2000", between(100, 10000), READ_ONLY, UNAVAILABLE,
         "share groups are not coordinated"),
     Key(
-        "group.share.persister.class.name", STRING, "org.apache.kafka.server.share.persister.DefaultStatePersister",
+        "group.share.persister.class.name", STRING,
+        "org.apache.kafka.server.share.persister.DefaultStatePersister",
         None, READ_ONLY, UNAVAILABLE,
         "share groups are not coordinated", is_internal=True),
     Key("group.share.record.lock.duration.ms", INT, "30000", between(1000, 3600000), READ_ONLY, UNAVAILABLE,

@@ -74,7 +74,8 @@ KEYS: tuple[Key, ...] = (
     Key("remote.log.metadata.custom.metadata.max.bytes", INT, "128", at_least(0), READ_ONLY, UNAVAILABLE,
         "there is no tiered storage; everything stays on the local disk"),
     Key(
-        "remote.log.metadata.manager.class.name", STRING, "org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager",
+        "remote.log.metadata.manager.class.name", STRING,
+        "org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager",
         NonEmpty(), READ_ONLY, UNAVAILABLE,
         "there is no tiered storage; everything stays on the local disk"),
     Key("remote.log.metadata.manager.class.path", STRING, None, None, READ_ONLY, UNAVAILABLE,

@@ -1,4 +1,4 @@
-"""Configuration of a topic; what a topic does not set comes from the broker (`TOPIC_SYNONYMS` in `describe`)."""
+"""Configuration of a topic; what a topic does not set comes from the broker (`topics.TOPIC_SYNONYMS`)."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from kstream.config.validators import GzipLevel, ListOf, OneOf, ThrottledReplica
 KEYS: tuple[Key, ...] = (
     Key("cleanup.policy", LIST, "delete", ListOf("compact", "delete"), CLUSTER_WIDE, HONOURED,
         "What happens to old records: delete, compact, both, or (empty) nothing."),
-    Key("compression.gzip.level", INT, "-1", GzipLevel(), CLUSTER_WIDE, UNAVAILABLE,
-        "batches are kept as the producer compressed them"),
-    Key("compression.lz4.level", INT, "9", between(1, 17), CLUSTER_WIDE, UNAVAILABLE,
-        "batches are kept as the producer compressed them"),
+    Key("compression.gzip.level", INT, "-1", GzipLevel(), CLUSTER_WIDE, HONOURED,
+        "Level of gzip, when batches are recompressed; -1 is the library's own default."),
+    Key("compression.lz4.level", INT, "9", between(1, 17), CLUSTER_WIDE, HONOURED,
+        "Level of lz4, when batches are recompressed."),
     Key(
         "compression.type", STRING, "producer",
         OneOf("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"), CLUSTER_WIDE, UNAVAILABLE,
         "batches are kept as the producer compressed them"),
-    Key("compression.zstd.level", INT, "3", between(-131072, 22), CLUSTER_WIDE, UNAVAILABLE,
-        "batches are kept as the producer compressed them"),
+    Key("compression.zstd.level", INT, "3", between(-131072, 22), CLUSTER_WIDE, HONOURED,
+        "Level of zstd, when batches are recompressed."),
     Key("delete.retention.ms", LONG, "86400000", at_least(0), CLUSTER_WIDE, UNAVAILABLE,
         "logs are not compacted"),
     Key("errors.deadletterqueue.group.enable", BOOLEAN, "false", None, CLUSTER_WIDE, UNAVAILABLE,
