@@ -11,6 +11,8 @@ from kstream.log.config import LogConfig
 from kstream.log.partition import AppendResult, PartitionLog
 from kstream.log.slices import LogSlice
 from kstream.records.batch import BatchHeader
+from kstream.records.compression import SIZE_BYTES_MAX, Codec
+from kstream.records.recompression import target_codec
 from kstream.records.validation import RecordRules
 
 
@@ -19,6 +21,8 @@ class Partition:
 
     __slots__ = (
         "_durable_end_offset",
+        "codec",
+        "codec_level",
         "deleted",
         "index",
         "is_durable",
@@ -46,6 +50,9 @@ class Partition:
         self.is_durable = False
         """Whether acknowledged means on the disk (`flush.messages=1`), not only in the page cache."""
         self.record_rules = RecordRules()
+        self.codec: Codec | None = None
+        """What `compression.type` makes of every batch; None leaves them as they come."""
+        self.codec_level: int | None = None
         self.configure(log.config)
 
     def configure(self, config: LogConfig) -> None:
@@ -55,11 +62,14 @@ class Partition:
         if is_durable and not self.is_durable:
             self._durable_end_offset = self.log.end_offset
         self.is_durable = is_durable
+        self.codec = target_codec(config.compression_type)
+        self.codec_level = _level_of(self.codec, config)
         self.record_rules = RecordRules(
             is_compacted=config.is_compacted,
             timestamp_type=config.message_timestamp_type,
             timestamp_before_max_ms=config.message_timestamp_before_max_ms,
             timestamp_after_max_ms=config.message_timestamp_after_max_ms,
+            decompressed_size_bytes_max=min(config.max_decompressed_message_bytes, SIZE_BYTES_MAX),
         )
 
     @property
@@ -121,3 +131,14 @@ class Partition:
         self.deleted = True
         for waiter in self.waiters:
             waiter.on_changed()
+
+
+def _level_of(codec: Codec | None, config: LogConfig) -> int | None:
+    """The topic's `compression.*.level` for a codec that has levels."""
+    if codec is Codec.GZIP:
+        return config.compression_gzip_level
+    if codec is Codec.LZ4:
+        return config.compression_lz4_level
+    if codec is Codec.ZSTD:
+        return config.compression_zstd_level
+    return None

@@ -7,10 +7,17 @@ and the first ones of a connection are opened, and later large ones are not: the
 
 from __future__ import annotations
 
+from functools import partial
+
+import trio
+
 from kstream.broker.partition import Partition
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.partition import AppendResult
-from kstream.records.batch import TimestampType, set_timestamps
+from kstream.records.batch import CODEC_MASK, BatchHeader, read_header, set_timestamps
+from kstream.records.compression import Codec
+from kstream.records.errors import CorruptBatch, DecompressedTooLarge
+from kstream.records.recompression import recompress
 from kstream.records.validation import check_batch, check_records, must_check_records
 
 SMALL_BATCH_RECORDS = 16
@@ -18,6 +25,8 @@ SMALL_BATCH_RECORDS = 16
 
 FIRST_BATCHES = 10
 """So many batches of each connection are opened under `auto`."""
+
+_THREAD_BYTES_MIN = 16 * 1024
 
 
 async def append_produced(
@@ -55,8 +64,31 @@ async def append_produced(
         or must_check_records(header, rules, now_ms)
     ):
         max_timestamp_ms = check_records(records, header, rules, now_ms)
-        header = set_timestamps(records, header, rules.timestamp_type, max_timestamp_ms)
-    elif rules.timestamp_type is TimestampType.LOG_APPEND_TIME:
-        header = set_timestamps(records, header, TimestampType.LOG_APPEND_TIME, now_ms)
+        if max_timestamp_ms != header.max_timestamp_ms or header.is_log_append_time:
+            header = set_timestamps(records, header, rules.timestamp_type, max_timestamp_ms)
+    codec = partition.codec
+    if codec is not None and header.attributes & CODEC_MASK != codec:
+        records, header = await _recompressed(partition, records, header)
     return await partition.append(records, (header,), now_ms=now_ms)
 
+
+
+async def _recompressed(
+    partition: Partition, records: memoryview, header: BatchHeader
+) -> tuple[memoryview, BatchHeader]:
+    """The batch in the codec of the topic's `compression.type`; large ones are worth a thread."""
+    work = partial(
+        recompress,
+        records,
+        header,
+        partition.codec or Codec.NONE,
+        partition.codec_level,
+        size_bytes_max=partition.record_rules.decompressed_size_bytes_max,
+    )
+    try:
+        batch = await trio.to_thread.run_sync(work) if len(records) > _THREAD_BYTES_MIN else work()
+    except DecompressedTooLarge as error:
+        raise ApiError(ErrorCode.MESSAGE_TOO_LARGE) from error
+    except CorruptBatch as error:
+        raise ApiError(ErrorCode.INVALID_RECORD) from error
+    return memoryview(batch), read_header(batch)

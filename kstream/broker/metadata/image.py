@@ -1,0 +1,133 @@
+"""What the cluster looks like: the state that the records of `__cluster_metadata` replay into.
+
+Only `kstream.broker.metadata.replay` changes an image. A topic's image is never changed in place: a record that
+changes a topic puts a new `TopicImage` in its place, so whatever was derived from the old one is not found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+OFFSETS_TOPIC = "__consumer_offsets"
+TRANSACTIONS_TOPIC = "__transaction_state"
+SHARE_STATE_TOPIC = "__share_group_state"
+METADATA_TOPIC = "__cluster_metadata"
+INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC, TRANSACTIONS_TOPIC, SHARE_STATE_TOPIC})
+"""Topics that Metadata marks as internal; `__cluster_metadata` is no topic to clients at all."""
+
+NO_LEADER = -1
+
+
+class ResourceType(IntEnum):
+    """What configuration can belong to (KIP-133, KIP-412, KIP-714, KIP-848)."""
+
+    UNKNOWN = 0
+    TOPIC = 2
+    BROKER = 4
+    BROKER_LOGGER = 8
+    CLIENT_METRICS = 16
+    GROUP = 32
+
+
+Resource = tuple[int, str]
+"""A ResourceType and a name; the empty name of a broker resource is the cluster-wide default."""
+
+
+class PartitionImage(NamedTuple):
+    """One partition: who has it, who leads it, and how often that changed."""
+
+    index: int
+    leader: int
+    """Broker id, or -1 while nobody leads."""
+    leader_epoch: int
+    partition_epoch: int
+    replicas: tuple[int, ...]
+    isr: tuple[int, ...]
+    directories: tuple[bytes, ...] = ()
+    eligible_leader_replicas: tuple[int, ...] = ()
+    last_known_eligible: tuple[int, ...] = ()
+
+
+class TopicImage:
+    """One topic at one moment; `partitions[i].index` is `i`."""
+
+    __slots__ = ("derived", "is_internal", "name", "partitions", "topic_id")
+
+    def __init__(self, name: str, topic_id: bytes, partitions: tuple[PartitionImage, ...] = ()) -> None:
+        self.name = name
+        self.topic_id = topic_id
+        self.partitions = partitions
+        self.is_internal = name in INTERNAL_TOPICS
+        self.derived: dict[str, Any] = {}
+        """Answers made from this image, kept by whoever makes them under a key of its own."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TopicImage):
+            return NotImplemented
+        return (self.name, self.topic_id, self.partitions) == (other.name, other.topic_id, other.partitions)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"TopicImage({self.name!r}, partitions={len(self.partitions)})"
+
+
+class BrokerImage(NamedTuple):
+    """One broker's registration."""
+
+    broker_id: int
+    epoch: int
+    incarnation_id: bytes
+    endpoints: tuple[tuple[str, str, int, int], ...]
+    """Listener name, host, port, security protocol."""
+    rack: str | None
+    is_fenced: bool
+    log_dirs: tuple[bytes, ...] = ()
+
+
+class MetadataImage:
+    """Topics, configuration, features, brokers and producer ids."""
+
+    __slots__ = (
+        "brokers",
+        "configs",
+        "features",
+        "next_producer_id",
+        "normalized_names",
+        "offset",
+        "topics_by_id",
+        "topics_by_name",
+    )
+
+    def __init__(self) -> None:
+        self.topics_by_name: dict[str, TopicImage] = {}
+        self.topics_by_id: dict[bytes, TopicImage] = {}
+        self.normalized_names: dict[str, set[str]] = {}
+        """Topic names by their name with '.' replaced by '_': metrics cannot tell those apart."""
+        self.configs: dict[Resource, dict[str, str]] = {}
+        self.features: dict[str, int] = {}
+        self.brokers: dict[int, BrokerImage] = {}
+        self.next_producer_id = 0
+        self.offset = -1
+        """Offset of the last record in this image: the epoch of finalized features."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MetadataImage):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def topic_configs(self, name: str) -> Mapping[str, str]:
+        """What a topic itself sets, by key."""
+        return self.configs.get((ResourceType.TOPIC, name), {})
+
+    def broker_configs(self, broker_id: int | None) -> Mapping[str, str]:
+        """Dynamic configuration of one broker, or of all by default when `broker_id` is None."""
+        return self.configs.get((ResourceType.BROKER, "" if broker_id is None else str(broker_id)), {})
+
+    def live_brokers(self) -> list[BrokerImage]:
+        """Brokers that can lead partitions, by id."""
+        return [self.brokers[broker_id] for broker_id in sorted(self.brokers) if not self.brokers[broker_id].is_fenced]
