@@ -69,9 +69,10 @@ class WireClient:
         return request_frame(message, version, correlation_id, self.client_id)
 
     def receive(self) -> Any:
-        """Wait for the answer to the earliest request not answered yet."""
-        correlation_id, called, version = self._awaited.popleft()
+        """Wait for the answer to the earliest request not answered yet. After a TimeoutError, ask again."""
+        correlation_id, called, version = self._awaited[0]
         answer = self.receive_frame()
+        self._awaited.popleft()
         answered, position = read_response_header(answer, response_header_version(called.key, version))
         if answered != correlation_id:
             raise ProtocolError(
@@ -83,10 +84,12 @@ class WireClient:
 
     def receive_frame(self) -> bytes:
         """One length-prefixed frame, without the length."""
-        (size_bytes,) = _SIZE.unpack(self.receive_raw(_SIZE.size))
+        self._fill(_SIZE.size)
+        (size_bytes,) = _SIZE.unpack_from(self._received)
         if size_bytes < 0:
             raise ProtocolError(f"answer of {size_bytes} bytes", where="frame")
-        return self.receive_raw(size_bytes)
+        self._fill(_SIZE.size + size_bytes)
+        return self._take(_SIZE.size + size_bytes)[_SIZE.size :]
 
     def send_raw(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -94,6 +97,10 @@ class WireClient:
 
     def receive_raw(self, size_bytes: int) -> bytes:
         """Wait for exactly that many bytes. Raises ConnectionClosed if the server closes before."""
+        self._fill(size_bytes)
+        return self._take(size_bytes)
+
+    def _fill(self, size_bytes: int) -> None:
         while len(self._received) < size_bytes:
             try:
                 piece = self.socket.recv(max(_RECEIVE_SIZE_BYTES, size_bytes - len(self._received)))
@@ -104,6 +111,8 @@ class WireClient:
             if not piece:
                 raise ConnectionClosed(f"closed with {len(self._received)} of {size_bytes} bytes here")
             self._received += piece
+
+    def _take(self, size_bytes: int) -> bytes:
         data = bytes(self._received[:size_bytes])
         del self._received[:size_bytes]
         return data

@@ -1,0 +1,91 @@
+"""What a peer can make the server hold: what arrived, within bounds, and never what was announced or is owed."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from compat.kstream_server import KstreamServer
+from kstream.records.compression import Codec
+from kstream.testing.client import WireClient
+from tests.hostile.bystander import Bystander, anonymous_bytes
+from tests.requests import create_topic, fetch_request, produce, produce_request, values_batch
+
+MIB = 1 << 20
+SILENT_CONNECTIONS = 1000
+
+
+@pytest.fixture
+def witness(kstream: KstreamServer) -> Iterator[Bystander]:
+    with Bystander(*kstream.address) as other:
+        yield other
+        other.check()
+
+
+def test_many_connections_that_announce_much_and_say_nothing(
+    kstream: KstreamServer, witness: Bystander
+) -> None:
+    """1,000 times 100 MiB are announced. Allocated is what arrived, so nearly nothing."""
+    with ExitStack() as stack:
+        before = anonymous_bytes(kstream.pid)
+        for _ in range(SILENT_CONNECTIONS):
+            client = stack.enter_context(WireClient(*kstream.address))
+            client.send_raw(struct.pack(">i", 100 * MIB))
+        witness.check()
+        grown = anonymous_bytes(kstream.pid) - before
+        assert grown < 40 * MIB, f"{grown / MIB:.1f} MiB for {SILENT_CONNECTIONS} silent connections"
+    witness.check()
+
+
+def test_reader_that_never_reads(kstream: KstreamServer, witness: Bystander) -> None:
+    """20 connections ask for a megabyte 400 times each, and read nothing: 8 GB are owed, next to none held."""
+    topic = f"{witness.topic}-owed"
+    create_topic(witness.client, topic)
+    for _ in range(4):
+        assert produce(witness.client, topic, values_batch([bytes(1_000_000)])).error_code == 0
+    with ExitStack() as stack:
+        before = anonymous_bytes(kstream.pid)
+        for _ in range(20):
+            client = stack.enter_context(WireClient(*kstream.address))
+            frame = client.frame(fetch_request(topic, 0), 12, 1)
+            _send_what_fits(client.socket, frame * 400)
+        for _ in range(20):
+            witness.check()
+            grown = anonymous_bytes(kstream.pid) - before
+            assert grown < 32 * MIB, f"{grown / MIB:.1f} MiB are held for readers that never read"
+    witness.check()
+
+
+def _send_what_fits(connection: socket.socket, data: bytes) -> None:
+    connection.setblocking(False)
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[connection.send(view) :]
+    except BlockingIOError:
+        return
+
+
+@pytest.mark.parametrize("codec", [Codec.GZIP, Codec.LZ4, Codec.ZSTD])
+def test_batch_that_unfolds_to_much(kstream: KstreamServer, witness: Bystander, codec: Codec) -> None:
+    """200 MB of zeros in a batch of legal size. Kafka takes it, as it skims it in pieces; so do we."""
+    topic = f"{witness.topic}-bomb-{codec.name.lower()}"
+    create_topic(witness.client, topic)
+    bomb = values_batch([bytes(200_000_000)], codec=codec)
+    witness.check()
+    before = anonymous_bytes(kstream.pid)
+    with WireClient(*kstream.address, timeout_s=60) as bomber:
+        bomber.send(produce_request(topic, bomb), 12)
+        peak = before
+        bomber.socket.settimeout(0.005)
+        answer = None
+        while answer is None:
+            peak = max(peak, anonymous_bytes(kstream.pid))
+            with suppress(TimeoutError):
+                answer = bomber.receive()
+        assert answer.responses[0].partition_responses[0].error_code == 0
+    assert peak - before < 64 * MIB, f"{(peak - before) / MIB:.1f} MiB to look into {len(bomb)} bytes"
