@@ -1,0 +1,29 @@
+"""The two servers, with the same settings where a setting can show."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from compat.kafka_server import KafkaServer
+from compat.kstream_server import KstreamServer
+
+SETTINGS = {
+    "num.partitions": "1",
+    "auto.create.topics.enable": "true",
+    "fetch.max.bytes": "57671680",
+    # Garbage is answered or closed at once; idleness is not what the oracle measures.
+    "connections.max.idle.ms": "600000",
+}
+NODE_ID = 1
+_HEAP = "512M"
+
+
+def kafka(parent: Path | None = None) -> KafkaServer:
+    """Apache Kafka, not yet started."""
+    return KafkaServer(SETTINGS, heap=os.environ.get("KSTREAM_ORACLE_HEAP", _HEAP), parent=parent)
+
+
+def kstream(parent: Path | None = None) -> KstreamServer:
+    """kstream as a process of its own, not yet started."""
+    return KstreamServer({"node.id": str(NODE_ID), **SETTINGS}, parent=parent)
