@@ -103,7 +103,7 @@ class BrokerConfig:
     def __init__(self, static: Mapping[str, str] | None = None) -> None:
         """`static` is what was given at start, by key. Raises ConfigError for values that are not valid."""
         self.static: dict[str, str] = dict(static or {})
-        if "node.id" in self.static or "broker.id" in self.static:  # two names of one thing, node.id the newer
+        if "node.id" in self.static or "broker.id" in self.static:  # two names of one thing
             node_id = self.static.setdefault("node.id", self.static.get("broker.id", ""))
             self.static["broker.id"] = node_id
         self.dynamic_broker: dict[str, str] = {}
@@ -165,7 +165,9 @@ class BrokerConfig:
         self.max_connections_per_ip_overrides = _counts_of(self.get("max.connections.per.ip.overrides") or "")
         self.log_dirs = self._log_dirs()
         self.log_roll_ms = self._first_of(("log.roll.ms", 1), ("log.roll.hours", _HOUR_MS))
-        self.log_roll_jitter_ms = self._first_of(("log.roll.jitter.ms", 1), ("log.roll.jitter.hours", _HOUR_MS))
+        self.log_roll_jitter_ms = self._first_of(
+            ("log.roll.jitter.ms", 1), ("log.roll.jitter.hours", _HOUR_MS)
+        )
         self.log_flush_interval_ms = self._first_of(
             ("log.flush.interval.ms", 1), ("log.flush.scheduler.interval.ms", 1)
         )
@@ -193,7 +195,7 @@ class BrokerConfig:
             value = self.value(name)
             if isinstance(value, list):
                 if len(value) > 1:
-                    raise ConfigError(f"{name}: kstream keeps everything in one folder; name one, not {len(value)}")
+                    raise ConfigError(f"{name}: kstream has one data folder; name one, not {len(value)}")
                 return tuple(value)
         return ()
 

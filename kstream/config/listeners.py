@@ -103,8 +103,8 @@ def require_plaintext(listeners: Iterable[Listener]) -> None:
     for listener in listeners:
         if listener.security_protocol != "PLAINTEXT":
             raise ConfigError(
-                f"listeners: {listener.name} wants {listener.security_protocol}, which kstream does not serve;"
-                f" map {listener.name} to PLAINTEXT in listener.security.protocol.map or leave the listener out"
+                f"listeners: {listener.name} wants {listener.security_protocol}, which is not served;"
+                f" map {listener.name} to PLAINTEXT in listener.security.protocol.map, or leave it out"
             )
 
 

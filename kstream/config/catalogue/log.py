@@ -32,8 +32,8 @@ KEYS: tuple[Key, ...] = (
         "Level of lz4, when batches are recompressed."),
     Key(
         "compression.type", STRING, "producer",
-        OneOf("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"), CLUSTER_WIDE, UNAVAILABLE,
-        "batches are kept as the producer compressed them"),
+        OneOf("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"), CLUSTER_WIDE, HONOURED,
+        "Codec that batches are kept in: producer leaves them as they came."),
     Key("compression.zstd.level", INT, "3", between(-131072, 22), CLUSTER_WIDE, HONOURED,
         "Level of zstd, when batches are recompressed."),
     Key("cordoned.log.dirs", LIST, "", ANY_LIST, PER_BROKER, UNAVAILABLE, "there is one data directory"),

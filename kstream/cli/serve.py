@@ -1,0 +1,168 @@
+"""`kstream serve`: from options to a running server and its end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from kstream.cli.arguments import Options, Topic
+from kstream.cli.banner import banner, wants_colours
+from kstream.cli.logs import set_up
+from kstream.cli.signals import Stop
+from kstream.config.broker import BrokerConfig
+from kstream.config.errors import ConfigError
+from kstream.config.listeners import host_port, split_host_port
+from kstream.config.load import Given, Note, load
+from kstream.errors import KstreamError
+
+log = logging.getLogger(__name__)
+
+OK = 0
+MISTAKE = 2
+
+
+def run(options: Options) -> int:
+    """Serve until told to stop. Returns the exit code; what a user can put right is one line on standard
+    error.
+    """
+    started_s = _process_start_s()
+    stop = Stop()
+    stop.install()
+    has_colours = wants_colours(sys.stderr)
+    set_up(options.log_level, has_colours=has_colours)
+    data_dir: Path | None = None
+    try:
+        data_dir = _ephemeral_dir() if options.ephemeral else None
+        if data_dir is not None:
+            stop.on_exit_now(partial(shutil.rmtree, data_dir, ignore_errors=True))
+        config, notes = configure(options, data_dir)
+        _say(notes)
+        ready = partial(
+            _ready,
+            config=config,
+            is_ephemeral=options.ephemeral,
+            started_s=started_s,
+            has_colours=has_colours,
+        )
+        _serve(config, Path(config.log_dirs[0]), ready, options.topics, stop)
+    except KstreamError as error:
+        print(f"kstream: {error}", file=sys.stderr)
+        return MISTAKE
+    finally:
+        if data_dir is not None:
+            shutil.rmtree(data_dir, ignore_errors=True)
+    return OK
+
+
+def configure(options: Options, ephemeral_dir: Path | None) -> tuple[BrokerConfig, list[Note]]:
+    """The configuration that options, environment and file make, and what there is to say about it."""
+    file = Path(options.config) if options.config is not None else None
+    flags = _flags(options, ephemeral_dir)
+    names = {flag.text.partition("=")[0] for flag in flags}
+    for setting in options.settings:
+        name = setting.partition("=")[0].strip()
+        if name in names:
+            raise ConfigError(f"--set {setting} and a flag both say {name}: give one of them")
+    return load(file=file, environment=os.environ, settings=[*options.settings, *flags])
+
+
+def _flags(options: Options, ephemeral_dir: Path | None) -> list[Given]:
+    """Flags as the settings they stand for."""
+    flags: list[Given] = []
+    data = options.data if ephemeral_dir is None else str(ephemeral_dir)
+    if data is not None:
+        flags.append(Given(f"log.dirs={data}", f"--data {data}"))
+    name = "PLAINTEXT"
+    if options.listen is not None:
+        text = options.listen
+        if "://" not in text:
+            text = f"{name}://{host_port(*split_host_port(text, flag='--listen'))}"
+        flags.append(Given(f"listeners={text}", f"--listen {options.listen}"))
+    if options.advertise is not None:
+        text = options.advertise
+        if "://" not in text:
+            text = f"{name}://{host_port(*split_host_port(text, flag='--advertise'))}"
+        flags.append(Given(f"advertised.listeners={text}", f"--advertise {options.advertise}"))
+    return flags
+
+
+def _serve(
+    config: BrokerConfig,
+    data_dir: Path,
+    ready: Callable[[list[str], Path], None],
+    topics: Sequence[Topic],
+    stop: Stop,
+) -> None:
+    import trio
+
+    from kstream.server import serve
+
+    async def main() -> None:
+        token = trio.lowlevel.current_trio_token()
+        with trio.CancelScope() as scope:
+            stop.on_stop(lambda: token.run_sync_soon(scope.cancel))
+            await serve(config, data_dir, ready=lambda addresses: ready(addresses, data_dir), topics=topics)
+
+    trio.run(main)
+    log.info("stopped")
+
+
+def _ready(
+    addresses: list[str],
+    data_dir: Path,
+    *,
+    config: BrokerConfig,
+    is_ephemeral: bool,
+    started_s: float,
+    has_colours: bool,
+) -> None:
+    """Tell the person, then whoever waits for the line on standard output."""
+    advertised = config.advertised_listeners
+    text = banner(
+        addresses,
+        data_dir.absolute(),
+        advertised=host_port(advertised[0].host, advertised[0].port) if advertised else None,
+        is_ephemeral=is_ephemeral,
+        start_s=_since_boot_s() - started_s,
+        has_colours=has_colours,
+    )
+    for stream, line in ((sys.stderr, text), (sys.stdout, f"kstream ready {','.join(addresses)}")):
+        try:
+            print(line, file=stream, flush=True)
+        except OSError as error:  # nobody reads it, which is no reason not to serve
+            log.warning("cannot write to %s: %s", stream.name, error.strerror)
+
+
+def _say(notes: Sequence[Note]) -> None:
+    for note in notes:
+        log.log(logging.WARNING if note.is_warning else logging.INFO, "%s", note.text)
+
+
+def _ephemeral_dir() -> Path:
+    import tempfile
+
+    try:
+        return Path(tempfile.mkdtemp(prefix="kstream-"))
+    except OSError as error:
+        raise ConfigError(
+            f"--ephemeral: no temporary folder: {error.strerror}; set TMPDIR to a writable one"
+        ) from error
+
+
+def _process_start_s() -> float:
+    """When the process began, on the clock since boot: what a person waited for includes Python's own start."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except OSError:  # not Linux: nearly all of the time until here was spent computing
+        return _since_boot_s() - time.process_time()
+
+
+def _since_boot_s() -> float:
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
