@@ -16,7 +16,7 @@ def count_of_brokers(address: tuple[str, int], timeout_s: float = 5.0) -> int:
     """How many brokers the one at `address` names; OSError if it cannot be asked."""
     with socket.create_connection(address, timeout_s) as connection:
         connection.sendall(_FRAME)
-        answer = _receive_exactly(connection, 12)
+        answer = receive_exactly(connection, 12)
     _size, _correlation_id, count = struct.unpack(">iii", answer)
     return int(count)
 
@@ -37,7 +37,8 @@ def wait_for_broker(address: tuple[str, int], *, timeout_s: float, pause: Callab
     return False
 
 
-def _receive_exactly(connection: socket.socket, size_bytes: int) -> bytes:
+def receive_exactly(connection: socket.socket, size_bytes: int) -> bytes:
+    """Just so many bytes; ConnectionResetError if the peer closes before."""
     received = bytearray()
     while len(received) < size_bytes:
         piece = connection.recv(size_bytes - len(received))

@@ -99,6 +99,11 @@ class ServerProcess(ABC):
     def wait_ready(self) -> None:
         """Return once clients are served; raise ServerFailed if that will not be."""
 
+    def prepare(self) -> None:
+        """Do what must be done once before the start, and choose a port if there is none yet."""
+        if self.port == 0:
+            self.port = free_ports(1)[0]
+
     def launch(self) -> None:
         """Start the process and return at once."""
         if self.is_running:

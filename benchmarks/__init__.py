@@ -1,0 +1,1 @@
+"""kstream beside Apache Kafka on one machine, in one run: `python -m benchmarks --help`."""
