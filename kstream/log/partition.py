@@ -1,0 +1,640 @@
+"""One partition's log: append, read, roll, flush, close.
+
+Everything here is synchronous and belongs to one thread, except `flush`, which may run in another meanwhile.
+What a log decides (offsets, producer windows, open transactions, epochs) is a fold over its batches.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from kstream.errors import ApiError, ErrorCode
+from kstream.log import retention, syncing, timestamps, truncation
+from kstream.log.analysis import Analysis, Origin
+from kstream.log.config import LogConfig
+from kstream.log.epochs import LeaderEpochs
+from kstream.log.errors import LogStorageError, OffsetOutOfRange
+from kstream.log.platform import NATIVE, Buffer, Platform
+from kstream.log.producers import BatchMetadata, ProducerState
+from kstream.log.recovery import open_files
+from kstream.log.segment import Segment
+from kstream.log.slices import EMPTY_SLICE, LogSlice
+from kstream.log.snapshots import snapshot_path, write_snapshot
+from kstream.log.txn_index import AbortedTransaction
+from kstream.records.batch import FRONT, BatchHeader, TimestampType, set_timestamps, stamp
+
+__all__ = ["AppendResult", "LogStorageError", "OffsetOutOfRange", "Origin", "PartitionLog"]
+
+_log = logging.getLogger(__name__)
+
+_HINTS_MAX = 64
+_FRESH_BYTES = 16 * 1024 * 1024
+"""So much behind the end was written moments ago: it is in the page cache without asking."""
+
+
+class AppendResult(NamedTuple):
+    """Where batches went. For a retry of a batch that is already here: where that one went."""
+
+    base_offset: int
+    last_offset: int
+    log_append_time_ms: int
+    """-1 unless the topic has LogAppendTime."""
+    log_start_offset: int
+    is_duplicate: bool = False
+
+
+class PartitionLog:
+    """A partition on disk. Obtain it by `open`; `LogDirectory` knows the arguments."""
+
+    __slots__ = (
+        "_active",
+        "_bases",
+        "_closed",
+        "_fresh_from",
+        "_high_watermark",
+        "_hints",
+        "_offline",
+        "config",
+        "directory",
+        "directory_changed",
+        "end_offset",
+        "leader_epochs",
+        "log_start_offset",
+        "platform",
+        "producers",
+        "recovery_point",
+        "segments",
+        "snapshot_offset",
+        "topic_id",
+    )
+
+    def __init__(
+        self,
+        directory: Path,
+        config: LogConfig,
+        platform: Platform,
+        *,
+        segments: list[Segment],
+        producers: ProducerState,
+        leader_epochs: LeaderEpochs,
+        topic_id: bytes | None,
+        log_start_offset: int,
+        end_offset: int,
+        recovery_point: int,
+        snapshot_offset: int,
+    ) -> None:
+        self.directory = directory
+        self.config = config
+        self.platform = platform
+        self.segments = segments
+        self.producers = producers
+        self.leader_epochs = leader_epochs
+        self.topic_id = topic_id
+        self.log_start_offset = log_start_offset
+        self.end_offset = end_offset
+        """The next batch's first offset; what is below is published."""
+        self.recovery_point = recovery_point
+        """Everything below is on the disk, not only in the page cache."""
+        self.snapshot_offset = snapshot_offset
+        """Where the newest producer snapshot stands, -1 if there is none."""
+        self.directory_changed = True
+        self._high_watermark: int | None = None
+        self._bases = [segment.base_offset for segment in segments]
+        self._active = segments[-1]
+        self._fresh_from = self._active.size_bytes
+        self._hints: dict[int, tuple[Segment, int]] = {}
+        self._offline: OSError | None = None
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        config: LogConfig,
+        *,
+        now_ms: int,
+        topic_id: bytes | None = None,
+        recovery_point: int = 0,
+        was_clean: bool = False,
+        log_start_offset: int = 0,
+        platform: Platform = NATIVE,
+    ) -> PartitionLog:
+        """Open a partition's directory, created if absent. After an unclean stop, recover it first.
+
+        `topic_id` is written for a new directory; for an old one it must be the same. `recovery_point` and
+        `log_start_offset` come from the checkpoints, 0 where they say nothing.
+
+        Raises:
+            LogStorageError: the directory or its files cannot be read or written.
+        """
+        try:
+            opened = open_files(
+                directory,
+                config,
+                platform,
+                now_ms=now_ms,
+                topic_id=topic_id,
+                recovery_point=recovery_point,
+                was_clean=was_clean,
+                log_start_offset=log_start_offset,
+            )
+        except OSError as error:
+            raise LogStorageError(f"{directory}: {error}") from error
+        return cls(
+            directory,
+            config,
+            platform,
+            segments=opened.segments,
+            producers=opened.producers,
+            leader_epochs=opened.leader_epochs,
+            topic_id=opened.topic_id,
+            log_start_offset=opened.log_start_offset,
+            end_offset=opened.end_offset,
+            recovery_point=opened.recovery_point,
+            snapshot_offset=opened.snapshot_offset,
+        )
+
+    def __repr__(self) -> str:
+        return f"PartitionLog({self.directory.name}, {self.log_start_offset}..{self.end_offset})"
+
+    @property
+    def active(self) -> Segment:
+        return self._active
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all batches in all segments."""
+        return sum(segment.size_bytes for segment in self.segments)
+
+    @property
+    def high_watermark(self) -> int:
+        """Where plain readers stop: the log's end unless replication or durability set it lower."""
+        end_offset = self.end_offset
+        high_watermark = self._high_watermark
+        return end_offset if high_watermark is None or high_watermark > end_offset else high_watermark
+
+    @high_watermark.setter
+    def high_watermark(self, offset: int) -> None:
+        self._high_watermark = offset
+        self.producers.on_high_watermark(offset)
+
+    @property
+    def last_stable_offset(self) -> int:
+        """Where read_committed readers stop: below it every transaction has ended."""
+        high_watermark = self.high_watermark
+        first_unstable = self.producers.first_unstable_offset
+        if first_unstable is None:
+            return high_watermark
+        return max(min(first_unstable, high_watermark), self.log_start_offset)
+
+    def check_online(self) -> None:
+        """Raises LogStorageError if a sync failed, or the log is closed: nothing can be appended any more."""
+        if self._offline is not None:
+            raise LogStorageError(f"{self.directory} is offline: {self._offline}") from self._offline
+        if self._closed:
+            raise LogStorageError(f"{self.directory} is closed")
+
+    # Appending
+
+    def append(
+        self,
+        buffer: memoryview | bytes,
+        headers: Sequence[BatchHeader],
+        *,
+        leader_epoch: int,
+        now_ms: int,
+        origin: Origin = Origin.CLIENT,
+    ) -> AppendResult:
+        """Write batches at the end and publish them. HOT.
+
+        `buffer` holds exactly the batches whose headers are given, back to back, validated by the caller. It
+        is stamped in place if it can be written to.
+
+        Raises:
+            ApiError: 10 and 18 for sizes, 45, 47 and 48 for producers, 52 for markers of an old coordinator.
+            LogStorageError: the disk refused; the log is as it was before.
+        """
+        if self._offline is not None or self._closed:
+            self.check_online()
+        header = headers[0]
+        config = self.config
+        if (
+            len(headers) != 1
+            or origin is not Origin.CLIENT
+            or header.attributes & 0x20
+            or config.message_timestamp_type is not TimestampType.CREATE_TIME
+        ):
+            return self._append_batches(buffer, headers, leader_epoch, now_ms, origin)
+        size_bytes = header.length + 12
+        if size_bytes > config.max_message_bytes or size_bytes > config.segment_bytes:
+            self._check_sizes(headers, size_bytes)
+        producer_id = header.producer_id
+        if producer_id >= 0:
+            entry = self.producers.entries.get(producer_id)
+            if entry is not None:
+                duplicate = entry.check(header)
+                if duplicate is not None:
+                    return self._duplicate(duplicate)
+        base_offset = self.end_offset
+        last_offset = base_offset + header.last_offset_delta
+        if type(buffer) is memoryview and not buffer.readonly:
+            FRONT.pack_into(buffer, 0, base_offset, header.length, leader_epoch)
+            pieces: tuple[Buffer, ...] = (buffer,)
+        else:
+            pieces = (FRONT.pack(base_offset, header.length, leader_epoch), memoryview(buffer)[16:])
+        timestamp_ms = header.max_timestamp_ms
+        segment = self._write(pieces, size_bytes, last_offset, timestamp_ms, now_ms)
+        if leader_epoch != self.leader_epochs.latest:
+            self._begin_epoch(leader_epoch, base_offset)
+        position = segment.size_bytes
+        if not position:
+            segment.first_timestamp_ms = timestamp_ms
+        segment.note_batch(last_offset, timestamp_ms, position, size_bytes, config.index_interval_bytes)
+        if producer_id >= 0:
+            self.producers.apply(header, base_offset)
+        segment.size_bytes = position + size_bytes
+        self.end_offset = last_offset + 1
+        return AppendResult(base_offset, last_offset, -1, self.log_start_offset)
+
+    def _append_batches(
+        self,
+        buffer: memoryview | bytes,
+        headers: Sequence[BatchHeader],
+        leader_epoch: int,
+        now_ms: int,
+        origin: Origin,
+    ) -> AppendResult:
+        """Append anything but one data batch of a client with its own timestamps."""
+        is_leader = origin is not Origin.REPLICATION
+        if is_leader:
+            self._check_sizes(headers, len(buffer))
+        data = buffer if type(buffer) is memoryview and not buffer.readonly else bytearray(buffer)
+        append_time_ms = -1
+        if is_leader and self.config.message_timestamp_type is TimestampType.LOG_APPEND_TIME:
+            append_time_ms = now_ms
+        analysis = Analysis(self.producers, origin)
+        placed: list[BatchHeader] = []
+        next_offset = self.end_offset if is_leader else max(self.end_offset, headers[0].base_offset)
+        position = 0
+        for header in headers:
+            if is_leader:
+                stamp(data, next_offset, leader_epoch, position)
+                if append_time_ms >= 0:
+                    header = set_timestamps(
+                        data, header, TimestampType.LOG_APPEND_TIME, append_time_ms, position
+                    )
+                header = header._replace(base_offset=next_offset, partition_leader_epoch=leader_epoch)
+            elif header.base_offset < next_offset:
+                raise ValueError(f"offset {header.base_offset} cannot follow {next_offset - 1}")
+            duplicate = analysis.add(header, header.base_offset, data, position)
+            if duplicate is not None:
+                return self._duplicate(duplicate)
+            placed.append(header)
+            next_offset = header.next_offset
+            position += header.length + 12
+        timestamp_ms = max(header.max_timestamp_ms for header in placed)
+        segment = self._write((data,), position, next_offset - 1, timestamp_ms, now_ms)
+        for header in placed:
+            self._begin_epoch(header.partition_leader_epoch, header.base_offset)
+        if not segment.size_bytes:
+            segment.first_timestamp_ms = placed[0].max_timestamp_ms
+        position = segment.size_bytes
+        interval = self.config.index_interval_bytes
+        for header in placed:
+            size_bytes = header.length + 12
+            segment.note_batch(header.last_offset, header.max_timestamp_ms, position, size_bytes, interval)
+            position += size_bytes
+        for aborted in analysis.commit():
+            segment.txn_index.append(aborted)
+        segment.size_bytes = position
+        self.end_offset = next_offset
+        if self._high_watermark is None:
+            self.producers.on_high_watermark(next_offset)
+        return AppendResult(placed[0].base_offset, next_offset - 1, append_time_ms, self.log_start_offset)
+
+    def _check_sizes(self, headers: Sequence[BatchHeader], size_bytes: int) -> None:
+        limit = self.config.max_message_bytes
+        for header in headers:
+            if header.size_bytes > limit:
+                raise ApiError(
+                    ErrorCode.MESSAGE_TOO_LARGE,
+                    f"a batch of {header.size_bytes} bytes where {limit} are allowed",
+                )
+        if size_bytes > self.config.segment_bytes:
+            raise ApiError(
+                ErrorCode.RECORD_LIST_TOO_LARGE,
+                f"{size_bytes} bytes of batches where a segment has {self.config.segment_bytes}",
+            )
+
+    def _duplicate(self, batch: BatchMetadata) -> AppendResult:
+        append_time_ms = -1
+        if self.config.message_timestamp_type is TimestampType.LOG_APPEND_TIME:
+            append_time_ms = batch.timestamp_ms
+        return AppendResult(
+            batch.first_offset, batch.last_offset, append_time_ms, self.log_start_offset, is_duplicate=True
+        )
+
+    def _write(
+        self, pieces: Sequence[Buffer], size_bytes: int, last_offset: int, timestamp_ms: int, now_ms: int
+    ) -> Segment:
+        """Write behind the published end, in a new segment where one is due; returns the segment. HOT.
+
+        Raises LogStorageError, with the file ending at the published end again.
+        """
+        segment = self._active
+        try:
+            if segment.should_roll(size_bytes, last_offset, timestamp_ms, now_ms, self.config):
+                segment = self._roll(max(self.end_offset, last_offset - 0x7FFF_FFFF), now_ms)
+            position = segment.size_bytes
+            file = segment.file
+            end = position + size_bytes
+            if end > file.reserved_bytes:
+                config = self.config
+                file.reserve(end, config.segment_bytes, everything=config.preallocate)
+            file.write(pieces, position, size_bytes)
+        except OSError as error:
+            self._restore_end(segment, error)
+            raise LogStorageError(f"{self.directory}: {error}") from error
+        return segment
+
+    def _restore_end(self, segment: Segment, reason: OSError) -> None:
+        try:
+            segment.file.cut(segment.size_bytes)
+        except OSError as error:
+            # Half a batch may stand behind the end. Recovery cuts it; this process must not write over it.
+            self._go_offline(error)
+            raise LogStorageError(f"{self.directory} is offline: {error}") from reason
+
+    def _go_offline(self, error: OSError) -> None:
+        if self._offline is None:
+            self._offline = error
+            _log.error("%s is offline until the next start: %s", self.directory, error)
+
+    def _begin_epoch(self, epoch: int, start_offset: int) -> None:
+        try:
+            self.leader_epochs.assign(epoch, start_offset)
+        except OSError as error:
+            # In memory it is right, and the batches say it too: recovery would find it there.
+            _log.warning("%s: the leader epoch's checkpoint is not written: %s", self.directory, error)
+
+    def roll(self, now_ms: int) -> None:
+        """Begin a new segment unless the active one is empty. Raises LogStorageError."""
+        if not self._active.size_bytes:
+            return
+        try:
+            self._roll(self.end_offset, now_ms)
+        except OSError as error:
+            raise LogStorageError(f"{self.directory}: {error}") from error
+
+    def _roll(self, base_offset: int, now_ms: int) -> Segment:
+        # What can fail comes first, and can be done again; the switch cannot fail.
+        old = self._active
+        if not old.size_bytes and base_offset == old.base_offset:
+            return old
+        old.seal()
+        self.take_snapshot(base_offset)
+        segment = Segment.create(self.directory, base_offset, self.platform, now_ms)
+        if not old.size_bytes:
+            old.unlink()
+            self.segments.pop()
+            self._bases.pop()
+        self.segments.append(segment)
+        self._bases.append(base_offset)
+        self._active = segment
+        self._fresh_from = 0
+        self.directory_changed = True
+        return segment
+
+    def take_snapshot(self, offset: int) -> None:
+        """Write the producer state as of `offset`, unless there is such a snapshot. Raises OSError."""
+        before = self.snapshot_offset
+        if offset > before:
+            write_snapshot(snapshot_path(self.directory, offset), self.producers.entries.values())
+            self.snapshot_offset = offset
+            if before >= 0 and before not in self._bases:
+                # One of an earlier close: those at segments' beginnings serve recovery, this one nothing any
+                # more.
+                snapshot_path(self.directory, before).unlink(missing_ok=True)
+
+    # Reading
+
+    def read(
+        self,
+        offset: int,
+        size_bytes_max: int,
+        *,
+        end_offset: int | None = None,
+        min_one_batch: bool = True,
+    ) -> LogSlice:
+        """The bytes from the batch that contains `offset`, of one segment, below `end_offset`. HOT.
+
+        Whole batches only up to `end_offset`; cut at `size_bytes_max`, maybe inside a batch, but never inside
+        the first one: that one comes whole with `min_one_batch`, and else nothing comes.
+
+        Raises:
+            OffsetOutOfRange: before the log's start or behind its end.
+            LogStorageError: the bytes on the way are no batches.
+        """
+        end = self.end_offset
+        if offset > end or offset < self.log_start_offset:
+            raise OffsetOutOfRange(offset, self.log_start_offset, end)
+        limit = end if end_offset is None or end_offset > end else end_offset
+        if offset >= limit:
+            if offset == end:
+                self._hint(offset, self._active, self._active.size_bytes)
+            return EMPTY_SLICE
+        hint = self._hints.get(offset)
+        if hint is None or hint[1] >= hint[0].size_bytes:
+            segment, position = self._locate(offset)
+            if position >= segment.size_bytes:
+                return EMPTY_SLICE
+        else:
+            segment, position = hint
+        stop = segment.size_bytes if limit == end else self._stop(segment, limit)
+        available = stop - position
+        if available > size_bytes_max:
+            file = segment.file
+            first = int.from_bytes(file.mapping(position + 12)[position + 8 : position + 12], "big") + 12
+            if first <= size_bytes_max:
+                available = size_bytes_max
+            elif min_one_batch:
+                available = min(first, available)
+            else:
+                return EMPTY_SLICE
+        elif available <= 0:
+            return EMPTY_SLICE
+        active = self._active
+        is_fresh = False
+        if segment is active:
+            if limit == end and position + available == active.size_bytes:
+                self._hint(end, active, active.size_bytes)
+            is_fresh = position >= self._fresh_from and active.size_bytes - position <= _FRESH_BYTES
+        return LogSlice(segment.file, position, available, segment.base_offset, is_fresh)
+
+    def _hint(self, offset: int, segment: Segment, position: int) -> None:
+        hints = self._hints
+        if len(hints) >= _HINTS_MAX:
+            hints.clear()
+        hints[offset] = (segment, position)
+
+    def forget_hints(self) -> None:
+        """Positions changed: look them up again."""
+        self._hints.clear()
+
+    def _locate(self, offset: int) -> tuple[Segment, int]:
+        """Segment and position of the first batch that ends at or after `offset`."""
+        number = bisect_right(self._bases, offset) - 1
+        segments = self.segments
+        segment = segments[max(number, 0)]
+        position = segment.locate(offset)
+        while position >= segment.size_bytes and segment is not self._active:
+            # The offsets up to the next segment were compacted away.
+            number += 1
+            segment = segments[number]
+            position = segment.locate(offset)
+        self._hint(offset, segment, position)
+        return segment, position
+
+    def _stop(self, segment: Segment, limit: int) -> int:
+        """Where in `segment` the batches below the offset `limit` end."""
+        hint = self._hints.get(limit)
+        if hint is not None and hint[0] is segment:
+            return hint[1]
+        stop = segment.locate(limit)
+        if stop < segment.size_bytes:
+            self._hint(limit, segment, stop)
+        return stop
+
+    def segment_of(self, offset: int) -> Segment:
+        """The segment in whose range `offset` is."""
+        return self.segments[max(bisect_right(self._bases, offset) - 1, 0)]
+
+    def aborted_transactions(self, offset: int, found: LogSlice) -> list[AbortedTransaction]:
+        """Aborted transactions that a read_committed reader of `found`, read from `offset`, must know."""
+        if not found.size_bytes:
+            return []
+        number = max(bisect_right(self._bases, found.segment_base_offset) - 1, 0)
+        bound = self.segments[number].offset_bound_behind(found.position + found.size_bytes)
+        if bound is None:
+            bound = self._bases[number + 1] if number + 1 < len(self._bases) else self.end_offset
+        aborted: list[AbortedTransaction] = []
+        for segment in self.segments[number:]:
+            some, complete = segment.txn_index.collect(offset, bound)
+            aborted += some
+            if complete:
+                break
+        return aborted
+
+    def offset_for_timestamp(self, timestamp_ms: int) -> timestamps.OffsetAndTimestamp | None:
+        """The first record at or after a time: (offset, timestamp); None if there is none."""
+        return timestamps.offset_for_timestamp(self, timestamp_ms)
+
+    def max_timestamp(self) -> timestamps.OffsetAndTimestamp | None:
+        """The record with the largest timestamp, the first of them (KIP-734); None for a log without any."""
+        return timestamps.max_timestamp(self)
+
+    # Keeping and ending
+
+    def flush(self) -> int:
+        """Make everything appended so far durable; returns the offset up to which it is. May run in a thread.
+
+        Raises LogStorageError: the log is offline from now on, a failed sync proves nothing when it is
+        repeated.
+        """
+        self.check_online()
+        end_offset = self.end_offset
+        if end_offset > self.recovery_point or self.directory_changed:
+            try:
+                syncing.sync(self)
+            except OSError as error:
+                self._go_offline(error)
+                raise LogStorageError(f"{self.directory} is offline: {error}") from error
+            self.recovery_point = max(self.recovery_point, end_offset)
+        return end_offset
+
+    def close(self, clean: bool = True) -> None:
+        """End. A clean close cuts reserved space, completes indexes, takes a snapshot and flushes.
+
+        Raises LogStorageError if that cannot be written: then the next start must recover.
+        """
+        if self._closed:
+            return
+        try:
+            if clean:
+                self.check_online()
+                self._active.seal()
+                if self.end_offset > self.segments[0].base_offset:
+                    self.take_snapshot(self.end_offset)
+                self.flush()
+        except OSError as error:
+            raise LogStorageError(f"{self.directory}: {error}") from error
+        finally:
+            self._closed = True
+            self._hints.clear()
+            for segment in self.segments:
+                segment.abandon()
+
+    def release_files(self) -> None:
+        """Close the files of all segments but the active one until they are needed again. Raises OSError."""
+        for segment in self.segments[:-1]:
+            segment.let_go()
+
+    def replace_segments(self, segments: list[Segment]) -> None:
+        """Go on with other segments, the last of them active."""
+        self.segments = segments
+        self._bases = [segment.base_offset for segment in segments]
+        self._active = segments[-1]
+        self._fresh_from = self._active.size_bytes
+        self._hints.clear()
+
+    def delete(self) -> None:
+        """Delete the partition from disk. Slices in flight stay readable. Raises OSError."""
+        retention.remove_tree(self.begin_delete())
+
+    def begin_delete(self) -> Path:
+        """Close the log and rename its directory so that no start sees it as a partition; returns the new
+        path.
+
+        `retention.remove_tree` deletes it, in a thread where that may take long. Raises OSError.
+        """
+        self.close(clean=False)
+        self.directory = retention.rename_for_deletion(self.directory)
+        return self.directory
+
+    def delete_records(self, before_offset: int) -> int:
+        """Move the log's start up to an offset; returns where it is now. Data goes with
+        `delete_old_segments`.
+
+        Raises OffsetOutOfRange behind the high watermark.
+        """
+        if before_offset > self.high_watermark:
+            raise OffsetOutOfRange(before_offset, self.log_start_offset, self.high_watermark)
+        retention.raise_log_start(self, before_offset)
+        return self.log_start_offset
+
+    def delete_old_segments(self, now_ms: int) -> retention.Removal:
+        """Take segments that retention no longer wants out of the log; `finish` the removal in a thread.
+
+        Raises LogStorageError.
+        """
+        try:
+            return retention.delete_old_segments(self, now_ms)
+        except OSError as error:
+            raise LogStorageError(f"{self.directory}: {error}") from error
+
+    def truncate_to(self, offset: int, now_ms: int) -> None:
+        """Drop every batch that ends at or behind `offset`: a follower's log that went another way than its
+        leader's.
+
+        Raises LogStorageError.
+        """
+        self.check_online()
+        try:
+            truncation.truncate_to(self, offset, now_ms)
+        except OSError as error:
+            self._go_offline(error)
+            raise LogStorageError(f"{self.directory}: {error}") from error

@@ -1,0 +1,146 @@
+"""What only Linux has, in one place, each with a portable fallback.
+
+| wanted | Linux | elsewhere |
+|---|---|---|
+| reserve blocks, so that a full disk shows before a write | posix_fallocate | the file is only made longer |
+| make data durable without the file's times | fdatasync | F_FULLFSYNC on a Mac, else fsync |
+| file to socket without a copy | sendfile | pread and send |
+| is it in the page cache? | preadv with RWF_NOWAIT | unknown, so: no |
+| write several pieces at once | pwritev | join and pwrite |
+
+A `Platform` is a value that a log is given, so that tests force each fallback, and fakes refuse to write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Sequence
+
+Buffer = bytes | bytearray | memoryview
+
+COLD_PIECE_BYTES = 1 << 20
+"""Cold data is brought in by pieces of this size."""
+_PROBE_STEP_BYTES = 128 * 1024
+"""Distance of residency probes: what Linux reads ahead by default comes and goes together."""
+_F_FULLFSYNC = 51
+
+
+class Platform:
+    """System calls of the log. Each flag turns one Linux speciality on; without any it runs anywhere."""
+
+    __slots__ = ("has_fallocate", "has_fdatasync", "has_nowait", "has_sendfile", "write_vector")
+
+    def __init__(
+        self, *, fallocate: bool, fdatasync: bool, sendfile: bool, nowait: bool, pwritev: bool = True
+    ) -> None:
+        self.has_fallocate = fallocate
+        self.has_fdatasync = fdatasync
+        self.has_sendfile = sendfile
+        self.has_nowait = nowait
+        write_vector: Callable[[int, Sequence[Buffer], int], int] = os.pwritev if pwritev else _join_write
+        self.write_vector = write_vector
+
+    @classmethod
+    def native(cls) -> Platform:
+        """Everything that this machine's Python offers."""
+        return cls(
+            fallocate=hasattr(os, "posix_fallocate"),
+            fdatasync=hasattr(os, "fdatasync"),
+            sendfile=hasattr(os, "sendfile"),
+            nowait=hasattr(os, "preadv") and hasattr(os, "RWF_NOWAIT"),
+            pwritev=hasattr(os, "pwritev"),
+        )
+
+    @classmethod
+    def portable(cls) -> Platform:
+        """Only what every POSIX system has."""
+        return cls(fallocate=False, fdatasync=False, sendfile=False, nowait=False, pwritev=False)
+
+    def reserve(self, fd: int, position: int, size_bytes: int) -> None:
+        """Make the file at least `position + size_bytes` long, with blocks behind every byte where possible.
+
+        Raises OSError (ENOSPC, EFBIG, EDQUOT) where that much cannot be had.
+        """
+        if self.has_fallocate:
+            try:
+                os.posix_fallocate(fd, position, size_bytes)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                    raise
+        if os.fstat(fd).st_size < position + size_bytes:
+            os.ftruncate(fd, position + size_bytes)
+
+    def sync_data(self, fd: int) -> None:
+        """Return once the data is on the disk. Blocks: for a thread. A failure must never be retried."""
+        if self.has_fdatasync:
+            os.fdatasync(fd)
+            return
+        if os.uname().sysname == "Darwin":
+            # fsync on a Mac does not reach the platter.
+            # Not every file system knows it: then fsync is the best there is.
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(fd, _F_FULLFSYNC)
+                return
+        os.fsync(fd)
+
+    def send_file(self, socket_fd: int, file_fd: int, position: int, size_bytes: int) -> int:
+        """Send from a file to a non-blocking socket; return the bytes sent, 0 where the file ends.
+
+        Raises BlockingIOError if the socket's buffer is full, OSError if the connection is gone.
+        """
+        if self.has_sendfile:
+            return os.sendfile(socket_fd, file_fd, position, size_bytes)
+        piece = os.pread(file_fd, min(size_bytes, 64 * 1024), position)
+        return os.write(socket_fd, piece) if piece else 0
+
+    def is_resident(self, fd: int, position: int, size_bytes: int) -> bool:
+        """Whether these bytes are, as far as probes tell, in the page cache: reading them will not wait for a
+        disk.
+        """
+        if not self.has_nowait:
+            return False
+        end = position + size_bytes
+        byte = (bytearray(1),)
+        preadv = os.preadv
+        nowait = os.RWF_NOWAIT
+        try:
+            for at in range(position, end, _PROBE_STEP_BYTES):
+                preadv(fd, byte, at, nowait)
+            preadv(fd, byte, end - 1, nowait)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EOPNOTSUPP):
+                return False
+            raise
+        return True
+
+    def bring_in(self, fd: int, position: int, size_bytes: int) -> None:
+        """Read these bytes into the page cache, in pieces, without the GIL. For a thread."""
+        scratch = memoryview(bytearray(min(size_bytes, COLD_PIECE_BYTES)))
+        end = position + size_bytes
+        while position < end:
+            if hasattr(os, "preadv"):
+                count = os.preadv(fd, (scratch[: end - position],), position)
+            else:
+                count = len(os.pread(fd, min(end - position, COLD_PIECE_BYTES), position))
+            if count <= 0:
+                return
+            position += count
+
+    def sync_directory(self, path: str | os.PathLike[str]) -> None:
+        """Make creations, renames and deletions in a directory durable."""
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _join_write(fd: int, pieces: Sequence[Buffer], position: int) -> int:
+    return os.pwrite(fd, pieces[0] if len(pieces) == 1 else b"".join(pieces), position)
+
+
+NATIVE = Platform.native()

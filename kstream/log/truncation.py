@@ -1,0 +1,51 @@
+"""Cutting a log's end below what was published: only a follower does that, whose leader has other batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kstream.log.replay import load_producers
+from kstream.log.segment import Segment
+
+if TYPE_CHECKING:
+    from kstream.log.partition import PartitionLog
+
+
+def truncate_to(log: PartitionLog, offset: int, now_ms: int) -> None:
+    """Drop every batch that ends at or behind `offset`, with what indexes, epochs and producers know of it.
+
+    Raises OSError, after which the log must not be used.
+    """
+    if offset >= log.end_offset:
+        return
+    kept = [segment for segment in log.segments if segment.base_offset < offset]
+    for segment in log.segments[len(kept) :]:
+        segment.unlink()
+    if kept:
+        active = kept[-1]
+        position = active.locate(offset)
+        end_offset = offset
+        if position < active.size_bytes:
+            end_offset = _base_offset_at(active, position)
+            active.truncate(position, end_offset - 1)
+        else:
+            # Offsets up to the next segment, now gone, had been compacted away.
+            end_offset = active.next_offset()
+        active.file.reserved_bytes = max(active.file.reserved_bytes, active.size_bytes)
+    else:
+        end_offset = offset
+        kept = [Segment.create(log.directory, offset, log.platform, now_ms)]
+    log.directory_changed = True
+    log.replace_segments(kept)
+    log.end_offset = end_offset
+    log.log_start_offset = min(log.log_start_offset, end_offset)
+    log.recovery_point = min(log.recovery_point, end_offset)
+    log.leader_epochs.truncate_to(end_offset)
+    loaded = load_producers(log.directory, kept, log.log_start_offset, end_offset, log.config, now_ms)
+    log.producers = loaded.state
+    log.snapshot_offset = loaded.snapshot_offset
+
+
+def _base_offset_at(segment: Segment, position: int) -> int:
+    mapping = segment.file.mapping(position + 8)
+    return int.from_bytes(mapping[position : position + 8], "big")

@@ -1,0 +1,120 @@
+"""Checking a segment batch by batch after an unclean stop, and keeping aside what does not pass."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from kstream.log.files import SegmentFile
+from kstream.log.platform import COLD_PIECE_BYTES
+from kstream.log.segment import RELATIVE_OFFSET_MAX, Segment
+from kstream.records.batch import HEADER_SIZE, BatchHeader, check_crc, read_header
+from kstream.records.errors import CorruptBatch
+
+_log = logging.getLogger(__name__)
+
+
+class Verified(NamedTuple):
+    """The good front of a segment."""
+
+    next_offset: int
+    epochs: list[tuple[int, int]]
+    """(leader epoch, first offset), one for each change."""
+    is_cut: bool
+    """Whether the file had more than the good front, be it zeros."""
+
+
+def verify_segment(segment: Segment) -> Verified:
+    """Check every batch of a segment, end it at the first bad one, and rebuild its indexes.
+
+    Raises OSError.
+    """
+    file = segment.file
+    file_bytes = segment.size_bytes
+    epochs: list[tuple[int, int]] = []
+    next_offset = segment.base_offset
+    position = warm_end = 0
+    reason = ""
+    while position < file_bytes:
+        try:
+            header = _read_sane_header(file, position, file_bytes, segment.base_offset, next_offset)
+            end = position + header.size_bytes
+            while warm_end < end:
+                # The disk is waited for here, without the GIL, and not in a page fault below.
+                file.platform.bring_in(file.fd, warm_end, COLD_PIECE_BYTES)
+                warm_end += COLD_PIECE_BYTES
+            check_crc(file.mapping(file_bytes), position, header.size_bytes)
+        except CorruptBatch as error:
+            reason = str(error)
+            break
+        if not epochs or epochs[-1][0] != header.partition_leader_epoch:
+            epochs.append((header.partition_leader_epoch, header.base_offset))
+        next_offset = header.next_offset
+        position = end
+    is_cut = position < file_bytes
+    if is_cut:
+        _keep_aside(segment.path, file, position, file_bytes, reason)
+    segment.size_bytes = position
+    file.cut(position)
+    segment.rebuild_indexes()
+    return Verified(next_offset, epochs, is_cut)
+
+
+def _read_sane_header(
+    file: SegmentFile, position: int, file_bytes: int, base_offset: int, next_offset: int
+) -> BatchHeader:
+    if file_bytes - position < HEADER_SIZE:
+        raise CorruptBatch(f"{file_bytes - position} bytes cannot hold a record batch")
+    header = read_header(file.mapping(file_bytes), position)
+    if position + header.size_bytes > file_bytes:
+        raise CorruptBatch(f"record batch is {position + header.size_bytes - file_bytes} bytes short")
+    if header.base_offset < next_offset or header.last_offset_delta < 0:
+        raise CorruptBatch(f"record batch has offset {header.base_offset} where {next_offset} is next")
+    if header.last_offset - base_offset > RELATIVE_OFFSET_MAX:
+        raise CorruptBatch(f"record batch has offset {header.last_offset}, too far from {base_offset}")
+    return header
+
+
+def _keep_aside(path: Path, file: SegmentFile, position: int, end: int, reason: str) -> None:
+    """Copy what is cut off to `<segment>.corrupt-<position>`, unless it is all zeros."""
+    end = _end_of_content(file.fd, position, end)
+    if end == position:
+        return
+    aside = path.with_name(f"{path.name}.corrupt-{position}")
+    with aside.open("wb") as out:
+        at = position
+        while at < end:
+            piece = os.pread(file.fd, min(COLD_PIECE_BYTES, end - at), at)
+            if not piece:
+                break
+            out.write(piece)
+            at += len(piece)
+    _log.warning(
+        "%s ends at byte %d: %s. The %d bytes behind are kept in %s",
+        path,
+        position,
+        reason,
+        end - position,
+        aside.name,
+    )
+
+
+def _end_of_content(fd: int, begin: int, end: int) -> int:
+    """Where the zeros that fill the file's end begin, from `begin` on."""
+    while end > begin:
+        at = max(begin, end - COLD_PIECE_BYTES)
+        content = os.pread(fd, end - at, at).rstrip(b"\0")
+        if content:
+            return at + len(content)
+        end = at
+    return begin
+
+
+def set_segment_aside(segment: Segment) -> None:
+    """Take a segment that lies behind a corruption out of the log, without losing it. Raises OSError."""
+    aside = segment.path.with_name(f"{segment.path.name}.corrupt-0")
+    _log.warning("%s lies behind a corruption; it is kept as %s", segment.path, aside.name)
+    segment.path.rename(aside)
+    segment.unlink()
