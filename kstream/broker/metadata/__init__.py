@@ -1,1 +1,1 @@
-"""Cluster metadata: a log of KRaft records, the image they replay into, and the operations that write them."""
+"""Cluster metadata: a log of KRaft records, the image they replay into, the operations that write them."""

@@ -36,12 +36,13 @@ class MetadataDelta:
     @property
     def topic_configs_changed(self) -> list[str]:
         """Names of topics whose own configuration changed."""
-        return sorted(name for resource_type, name in self.configs_changed if resource_type == ResourceType.TOPIC)
+        return sorted(
+            name for resource_type, name in self.configs_changed if resource_type == ResourceType.TOPIC
+        )
 
-    def on_topic(self, topic: TopicImage) -> None:
-        """A topic has a new image."""
-        changed = self.topics_created if topic.topic_id in self.topics_created else self.topics_changed
-        changed[topic.topic_id] = topic
+    def is_fresh(self, topic: TopicImage) -> bool:
+        """Whether this very image was made in this commit, so that nobody has seen it yet."""
+        return topic.topic_id in self.topics_created or topic.topic_id in self.topics_changed
 
     def on_topic_removed(self, topic: TopicImage) -> None:
         self.topics_changed.pop(topic.topic_id, None)

@@ -1,12 +1,14 @@
 """What the cluster looks like: the state that the records of `__cluster_metadata` replay into.
 
-Only `kstream.broker.metadata.replay` changes an image. A topic's image is never changed in place: a record that
-changes a topic puts a new `TopicImage` in its place, so whatever was derived from the old one is not found again.
+Only `kstream.broker.metadata.replay` changes an image. A topic's image is never changed once its commit is
+done: the next commit that changes the topic puts a new `TopicImage` in its place, so whatever was derived
+from the old one is not found again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -35,8 +37,9 @@ Resource = tuple[int, str]
 """A ResourceType and a name; the empty name of a broker resource is the cluster-wide default."""
 
 
-class PartitionImage(NamedTuple):
-    """One partition: who has it, who leads it, and how often that changed."""
+@dataclass(slots=True)
+class PartitionImage:
+    """One partition: who has it, who leads it, and how often that changed. Replaced, never changed."""
 
     index: int
     leader: int
@@ -55,10 +58,10 @@ class TopicImage:
 
     __slots__ = ("derived", "is_internal", "name", "partitions", "topic_id")
 
-    def __init__(self, name: str, topic_id: bytes, partitions: tuple[PartitionImage, ...] = ()) -> None:
+    def __init__(self, name: str, topic_id: bytes, partitions: list[PartitionImage] | None = None) -> None:
         self.name = name
         self.topic_id = topic_id
-        self.partitions = partitions
+        self.partitions: list[PartitionImage] = [] if partitions is None else partitions
         self.is_internal = name in INTERNAL_TOPICS
         self.derived: dict[str, Any] = {}
         """Answers made from this image, kept by whoever makes them under a key of its own."""
@@ -130,4 +133,8 @@ class MetadataImage:
 
     def live_brokers(self) -> list[BrokerImage]:
         """Brokers that can lead partitions, by id."""
-        return [self.brokers[broker_id] for broker_id in sorted(self.brokers) if not self.brokers[broker_id].is_fenced]
+        return [
+            self.brokers[broker_id]
+            for broker_id in sorted(self.brokers)
+            if not self.brokers[broker_id].is_fenced
+        ]

@@ -1,11 +1,12 @@
 """Replay: the only code that changes a `MetadataImage`, one record at a time.
 
-Records of features that kstream does not have yet (quotas, SCRAM users, ACLs, delegation tokens, controllers) are
-passed over: they stay in the log for the version that knows them.
+Records of features that kstream does not have yet (quotas, SCRAM users, ACLs, delegation tokens,
+controllers) are passed over: they stay in the log for the version that knows them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -108,7 +109,7 @@ def _partition_change(image: MetadataImage, record: PartitionChangeRecord, delta
         values = getattr(record, field)
         if values is not None:
             changes[name] = tuple(values)
-    _replace(image, topic, old._replace(**changes), delta)
+    _replace(image, topic, dataclasses.replace(old, **changes), delta)
 
 
 _PARTITION_LISTS = (
@@ -120,13 +121,18 @@ _PARTITION_LISTS = (
 )
 
 
-def _replace(image: MetadataImage, topic: TopicImage, partition: PartitionImage, delta: MetadataDelta) -> None:
-    index = partition.index
-    partitions = (*topic.partitions[:index], partition, *topic.partitions[index + 1 :])
-    renewed = TopicImage(topic.name, topic.topic_id, partitions)
-    image.topics_by_name[topic.name] = renewed
-    image.topics_by_id[topic.topic_id] = renewed
-    delta.on_topic(renewed)
+def _replace(
+    image: MetadataImage, topic: TopicImage, partition: PartitionImage, delta: MetadataDelta
+) -> None:
+    if not delta.is_fresh(topic):
+        topic = TopicImage(topic.name, topic.topic_id, list(topic.partitions))
+        image.topics_by_name[topic.name] = topic
+        image.topics_by_id[topic.topic_id] = topic
+        delta.topics_changed[topic.topic_id] = topic
+    if partition.index == len(topic.partitions):
+        topic.partitions.append(partition)
+    else:
+        topic.partitions[partition.index] = partition
 
 
 def _config(image: MetadataImage, record: ConfigRecord, delta: MetadataDelta) -> None:
@@ -153,7 +159,9 @@ def _feature_level(image: MetadataImage, record: FeatureLevelRecord, delta: Meta
 
 def _producer_ids(image: MetadataImage, record: ProducerIdsRecord, delta: MetadataDelta) -> None:
     if record.next_producer_id < image.next_producer_id:
-        raise MetadataFault(f"producer ids go back from {image.next_producer_id} to {record.next_producer_id}")
+        raise MetadataFault(
+            f"producer ids go back from {image.next_producer_id} to {record.next_producer_id}"
+        )
     image.next_producer_id = record.next_producer_id
 
 
@@ -175,7 +183,9 @@ def _unregister_broker(image: MetadataImage, record: UnregisterBrokerRecord, del
     delta.brokers_changed.add(record.broker_id)
 
 
-def _broker_change(image: MetadataImage, record: BrokerRegistrationChangeRecord, delta: MetadataDelta) -> None:
+def _broker_change(
+    image: MetadataImage, record: BrokerRegistrationChangeRecord, delta: MetadataDelta
+) -> None:
     broker = _broker(image, record.broker_id)
     if record.fenced in (_FENCE, _UNFENCE):
         broker = broker._replace(is_fenced=record.fenced == _FENCE)
@@ -185,7 +195,9 @@ def _broker_change(image: MetadataImage, record: BrokerRegistrationChangeRecord,
     delta.brokers_changed.add(record.broker_id)
 
 
-def _fence(image: MetadataImage, record: FenceBrokerRecord | UnfenceBrokerRecord, delta: MetadataDelta) -> None:
+def _fence(
+    image: MetadataImage, record: FenceBrokerRecord | UnfenceBrokerRecord, delta: MetadataDelta
+) -> None:
     broker = _broker(image, record.id)
     image.brokers[record.id] = broker._replace(is_fenced=isinstance(record, FenceBrokerRecord))
     delta.brokers_changed.add(record.id)

@@ -1,0 +1,205 @@
+"""The metadata log of this node, `__cluster_metadata-0`, and the image it replays into.
+
+A commit is one batch of records, so a crash leaves all of it or nothing. It is on the disk before it is
+replayed, and replayed before anybody is answered: what a client was told survives a power cut. A failed
+sync proves nothing when it is tried again, so after one no further commit is accepted until the next start.
+
+Snapshots are not written yet; replay begins at the log's start. The seam is `_replay_log`: a snapshot's
+records would be replayed first, and the log from the snapshot's end.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import trio
+
+from kstream.broker.metadata import bootstrap
+from kstream.broker.metadata.delta import MetadataDelta
+from kstream.broker.metadata.image import METADATA_TOPIC, MetadataImage
+from kstream.broker.metadata.replay import replay
+from kstream.clock import Clock
+from kstream.config.broker import BrokerConfig
+from kstream.errors import ApiError, ErrorCode
+from kstream.log.config import LogConfig
+from kstream.log.directory import LogDirectory
+from kstream.log.errors import LogStorageError
+from kstream.log.partition import Origin, PartitionLog
+from kstream.records.batch import iter_headers, read_header
+from kstream.records.builder import build_batch
+from kstream.records.control import quorum_batch
+from kstream.records.metadata import decode_metadata, encode_metadata
+from kstream.records.record import iter_records
+from kstream.records.schemas.metadata import ProducerIdsRecord
+from kstream.wire.schema import Message
+from kstream.wire.uuids import METADATA_TOPIC_ID
+
+log = logging.getLogger(__name__)
+
+BATCH_BYTES_MAX = 64 * 1024 * 1024
+_READ_BYTES = 1024 * 1024
+
+Result = TypeVar("Result")
+
+
+class Change(NamedTuple, Generic[Result]):
+    """What an operation decided: its answer, and the records that make it true."""
+
+    result: Result
+    records: Sequence[Message] = ()
+
+
+class MetadataStore:
+    """Cluster metadata of this node: read through `image`, changed through `update`."""
+
+    def __init__(self, partition_log: PartitionLog, config: BrokerConfig, clock: Clock) -> None:
+        self.image = MetadataImage()
+        self.version = 0
+        """Rises with every commit: what was derived from the image at one version holds until the next."""
+        self._log = partition_log
+        self._config = config
+        self._clock = clock
+        self._leader_epoch = bootstrap.FIRST_LEADER_EPOCH
+        self._lock = trio.Lock()
+        self._listeners: list[Callable[[MetadataDelta], None]] = []
+
+    @classmethod
+    def open(cls, directory: LogDirectory, config: BrokerConfig, clock: Clock) -> MetadataStore:
+        """Open the log, replay it, and write what a first start or a changed registration needs. Blocks.
+
+        Raises:
+            LogStorageError: the log cannot be read or written.
+            MetadataFault, CorruptBatch: its records make no sense.
+        """
+        settings = LogConfig(max_message_bytes=BATCH_BYTES_MAX)
+        now_ms = clock.now_ms()
+        partition_log = directory.open_partition(
+            METADATA_TOPIC, 0, settings, topic_id=METADATA_TOPIC_ID, now_ms=now_ms
+        )
+        store = cls(partition_log, config, clock)
+        try:
+            store._replay_log()
+            store._begin(directory.directory_id)
+        except BaseException:
+            partition_log.close(clean=False)
+            raise
+        return store
+
+    def close(self) -> None:
+        """Close the log; the image stays readable. Blocks."""
+        self._log.close()
+
+    def on_change(self, listener: Callable[[MetadataDelta], None]) -> None:
+        """Call `listener(delta)` after each commit, when `image` already shows it."""
+        self._listeners.append(listener)
+
+    async def update(self, operation: Callable[[MetadataImage], Change[Result]]) -> Result:
+        """Run an operation on the image as it is, commit its records, and return its result.
+
+        Operations run one after the other, so two that would create the same topic cannot both succeed.
+
+        Raises:
+            ApiError: KAFKA_STORAGE_ERROR if the records could not be written; whatever the operation raises.
+        """
+        async with self._lock:
+            change = operation(self.image)
+            if change.records:
+                # Shielded: once written, a change is replayed whatever happens to the connection that asked
+                # for it.
+                with trio.CancelScope(shield=True):
+                    await self._commit(change.records)
+            return change.result
+
+    async def allocate_producer_ids(self, count: int) -> int:
+        """Set aside `count` producer ids; return the first. They are never given again, also after a
+        crash.
+        """
+
+        def operation(image: MetadataImage) -> Change[int]:
+            first = image.next_producer_id
+            broker = image.brokers[self._config.node_id]
+            record = ProducerIdsRecord(
+                broker_id=broker.broker_id, broker_epoch=broker.epoch, next_producer_id=first + count
+            )
+            return Change(first, [record])
+
+        return await self.update(operation)
+
+    async def _commit(self, records: Sequence[Message]) -> None:
+        try:
+            self._append(self._data_batch(records))
+            await trio.to_thread.run_sync(self._log.flush)
+        except LogStorageError as error:
+            log.error("metadata cannot be written: %s", error)
+            raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, "The metadata log cannot be written.") from error
+        self._apply(records)
+
+    def _commit_blocking(self, records: Sequence[Message]) -> None:
+        self._append(self._data_batch(records))
+        self._log.flush()
+        self._apply(records)
+
+    def _data_batch(self, records: Sequence[Message]) -> bytes:
+        now_ms = self._clock.now_ms()
+        return build_batch(
+            (now_ms, None, encode_metadata(record, type(record).VERSIONS.last)) for record in records
+        )
+
+    def _append(self, batch: bytes) -> None:
+        self._log.append(
+            batch,
+            [read_header(batch)],
+            leader_epoch=self._leader_epoch,
+            now_ms=self._clock.now_ms(),
+            origin=Origin.COORDINATOR,
+        )
+
+    def _apply(self, records: Sequence[Message]) -> None:
+        delta = MetadataDelta()
+        for record in records:
+            replay(self.image, record, delta)
+        self.image.offset = self._log.end_offset - 1
+        self.version += 1
+        self._announce(delta)
+
+    def _announce(self, delta: MetadataDelta) -> None:
+        if delta.broker_configs_changed:
+            self._config.set_dynamic(
+                broker=self.image.broker_configs(self._config.node_id),
+                default=self.image.broker_configs(None),
+            )
+        for listener in self._listeners:
+            listener(delta)
+
+    def _begin(self, directory_id: bytes) -> None:
+        if self._log.end_offset == 0:
+            now_ms = self._clock.now_ms()
+            self._append(quorum_batch(bootstrap.leader_change(self._config.node_id), timestamp_ms=now_ms))
+        if not self.image.features:
+            self._commit_blocking(bootstrap.bootstrap_records(self._config))
+        registration = bootstrap.registration_records(
+            self.image, self._config, directory_id, broker_epoch=self._log.end_offset
+        )
+        if registration:
+            self._commit_blocking(registration)
+
+    def _replay_log(self) -> None:
+        """Replay everything that recovery left in the log."""
+        delta = MetadataDelta()
+        offset = self._log.log_start_offset
+        while offset < self._log.end_offset:
+            found = self._log.read(offset, _READ_BYTES, end_offset=self._log.end_offset)
+            view = found.view()
+            position = 0
+            for header in iter_headers(view, partial_ok=True):
+                if not header.is_control:
+                    for record in iter_records(view, position, header=header):
+                        replay(self.image, decode_metadata(record.value).message, delta)
+                position += header.size_bytes
+                offset = header.next_offset
+                self._leader_epoch = max(self._leader_epoch, header.partition_leader_epoch)
+            found.release()
+        self.image.offset = offset - 1
+        self._announce(delta)
