@@ -10,6 +10,7 @@ class RequestContext:
 
     __slots__ = (
         "api_version",
+        "batches_produced",
         "broker",
         "client_id",
         "client_software_name",
@@ -19,7 +20,6 @@ class RequestContext:
         "local_address",
         "peer_address",
         "principal",
-        "batches_produced",
     )
 
     def __init__(

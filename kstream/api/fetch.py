@@ -5,7 +5,8 @@
 - Under `min_bytes` it waits for appends, up to `max_wait_ms`; a deleted topic ends the wait.
 - 7: incremental sessions (KIP-227). 9: current leader epoch, 74 and 75 (KIP-320). 12: diverging epochs.
   13: topics by id. 15: replica state. 16: node endpoints. 18: the follower's high watermark.
-- Not implemented, since every partition has one replica: fetching from followers (`rack_id` is read and ignored).
+- Not implemented, since every partition has one replica: fetching from followers (`rack_id` is read and
+  ignored).
 """
 
 from __future__ import annotations
@@ -38,7 +39,15 @@ _FIRST_VERSION_WITH_TOPIC_IDS = 13
 class Reading:
     """What was found in one partition."""
 
-    __slots__ = ("diverging_epoch", "error_code", "found", "high_watermark", "log_start_offset", "partition", "wanted")
+    __slots__ = (
+        "diverging_epoch",
+        "error_code",
+        "found",
+        "high_watermark",
+        "log_start_offset",
+        "partition",
+        "wanted",
+    )
 
     def __init__(self, wanted: FetchedPartition) -> None:
         self.wanted = wanted
@@ -143,7 +152,7 @@ def _diverging_epoch(partition: Partition, wanted: FetchedPartition) -> EpochEnd
 
 
 def _what_to_wait_for(readings: list[Reading], request: FetchRequest) -> AppendWaiter | None:
-    """A waiter for what is missing, or None if the answer can leave now, as it must when anything is wrong."""
+    """A waiter for what is missing; None if the answer leaves now, as it must when anything is wrong."""
     if request.max_wait_ms <= 0 or not readings:
         return None
     size_bytes = 0

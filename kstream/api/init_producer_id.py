@@ -1,7 +1,7 @@
 """InitProducerId, versions 0-5, for idempotent producers.
 
-- Without a transactional id the answer is always a new producer id with epoch 0, also to a producer that names the
-  one it had (3, KIP-360). Ids are never given twice, whatever happens to the server.
+- Without a transactional id the answer is always a new producer id with epoch 0, also to a producer that
+  names the one it had (3, KIP-360). Ids are never given twice, whatever happens to the server.
 - An empty transactional id is INVALID_REQUEST.
 - Transactions are not implemented: no transactional id is coordinated here, and NOT_COORDINATOR says so.
 """

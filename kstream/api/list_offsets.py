@@ -1,10 +1,11 @@
 """ListOffsets, versions 1-11.
 
 - Time to offset, exact to the record: the first record at or after the timestamp.
-- Special timestamps: -1 latest (the high watermark, or the last stable offset for read_committed), -2 earliest,
-  -3 the record with the largest timestamp (7, KIP-734), -4 earliest on local disk (8, KIP-405), -5 latest in tiered
-  storage (9, KIP-1005), -6 earliest not yet uploaded there (11, KIP-1023). There is no tiered storage: -4 is the
-  earliest, -5 and -6 are unknown (-1). A special timestamp in a version before its own gets UNSUPPORTED_VERSION.
+- Special timestamps: -1 latest (the high watermark, or the last stable offset for read_committed), -2
+  earliest, -3 the record with the largest timestamp (7, KIP-734), -4 earliest on local disk (8, KIP-405), -5
+  latest in tiered storage (9, KIP-1005), -6 earliest not yet uploaded there (11, KIP-1023). There is no
+  tiered storage: -4 is the earliest, -5 and -6 are unknown (-1). A special timestamp in a version before its
+  own gets UNSUPPORTED_VERSION.
 - 2: isolation level. 4: leader epochs. 10: a timeout, for tiered reads alone.
 - The same partition named twice gets INVALID_REQUEST.
 """

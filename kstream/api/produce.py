@@ -1,10 +1,12 @@
-"""Produce, served in versions 3-13 and advertised from 0, as Apache Kafka does for old librdkafka (KAFKA-18659).
+"""Produce, served in versions 3-13 and advertised from 0, as Apache Kafka does for old librdkafka
+(KAFKA-18659).
 
 - One batch for each partition; each partition succeeds or fails on its own.
-- acks 1 and -1 (all) answer once the batch is in the log; on the disk, too, where `flush.messages=1`. acks 0 gets no
-  answer, and an error then closes the connection. Other acks get INVALID_REQUIRED_ACKS.
+- acks 1 and -1 (all) answer once the batch is in the log; on the disk, too, where `flush.messages=1`. acks 0
+  gets no answer, and an error then closes the connection. Other acks get INVALID_REQUIRED_ACKS.
 - A retry by an idempotent producer gets the offset of the original.
-- 7: zstd. 8: record errors and messages (KIP-467). 10: current leader and node endpoints (KIP-951). 13: topics by id.
+- 7: zstd. 8: record errors and messages (KIP-467). 10: current leader and node endpoints (KIP-951). 13:
+  topics by id.
 - Not implemented: transactions.
 """
 
@@ -49,7 +51,9 @@ async def handle(context: RequestContext, request: ProduceRequest) -> ProduceRes
             if answer.error_code:
                 failed = answer
         answers.append(
-            TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=partition_answers)
+            TopicProduceResponse(
+                name=topic.name, topic_id=topic.topic_id, partition_responses=partition_answers
+            )
         )
     if request.acks != 0:
         return ProduceResponse(responses=answers)

@@ -1,8 +1,9 @@
-"""Incremental fetch sessions (KIP-227): the broker remembers what a consumer fetches, so that a request names only
-what changed and an answer only what is new. The cache is bounded; whoever finds no place fetches without a session.
+"""Incremental fetch sessions (KIP-227): the broker remembers what a consumer fetches, so that a request names
+only what changed and an answer only what is new. The cache is bounded; whoever finds no place fetches without
+a session.
 
-Epochs: -1 asks for a full fetch and ends the session, 0 asks for a new session, 1 and up continue one and must
-come in order (71 if not, 70 if the session is gone).
+Epochs: -1 asks for a full fetch and ends the session, 0 asks for a new session, 1 and up continue one and
+must come in order (71 if not, 70 if the session is gone).
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class FetchedPartition:
     def take_news(self, high_watermark: int, log_start_offset: int, *, is_news: bool) -> bool:
         """Whether an incremental answer must name this partition; remembers what it then says.
 
-        `is_news`: there are records, or the logs diverge. After an error (`high_watermark` -1) the partition is
-        named again once it is well, though nothing else changed.
+        `is_news`: there are records, or the logs diverge. After an error (`high_watermark` -1) the partition
+        is named again once it is well, though nothing else changed.
         """
         if (
             high_watermark == self.sent_high_watermark
@@ -174,7 +175,7 @@ class FetchSessions:
         return session
 
     def _evict(self, size: int, now_ms: int) -> bool:
-        """Make room: the stalest unused session, or else an old one that saves less than the new one would."""
+        """Make room: the stalest unused session, or else an old one that saves less than the new one."""
         if not self._sessions:
             return False
         stalest = next(iter(self._sessions.values()))
@@ -200,4 +201,3 @@ def _requested(request: FetchRequest, *, uses_topic_ids: bool) -> Iterator[Fetch
                 wanted.current_leader_epoch,
                 wanted.last_fetched_epoch,
             )
-

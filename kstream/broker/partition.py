@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kstream.broker.replica import LocalReplica
 from kstream.broker.waiters import AppendWaiter
 from kstream.errors import ApiError, ErrorCode
-from kstream.log.config import LogConfig
+from kstream.log.config import INT64_MAX, LogConfig
 from kstream.log.partition import AppendResult, PartitionLog
 from kstream.log.slices import LogSlice
 from kstream.records.batch import BatchHeader
@@ -21,9 +21,9 @@ class Partition:
 
     __slots__ = (
         "_durable_end_offset",
+        "_unflushed_since_ms",
         "codec",
         "codec_level",
-        "deleted",
         "index",
         "is_durable",
         "leader_epoch",
@@ -44,9 +44,10 @@ class Partition:
         self.log = log
         self.replica = LocalReplica(log)
         self.leader_epoch = leader_epoch
+        log.begin_epoch(leader_epoch)
         self.waiters: set[AppendWaiter] = set()
-        self.deleted = False
         self._durable_end_offset = log.end_offset
+        self._unflushed_since_ms: int | None = None
         self.is_durable = False
         """Whether acknowledged means on the disk (`flush.messages=1`), not only in the page cache."""
         self.record_rules = RecordRules()
@@ -74,7 +75,9 @@ class Partition:
 
     @property
     def high_watermark(self) -> int:
-        """Readers see records below this offset: with durable acknowledgements, only what a power cut cannot take."""
+        """Readers see records below this offset: with durable acknowledgements, only what a power cut cannot
+        take.
+        """
         return self._durable_end_offset if self.is_durable else self.log.end_offset
 
     @property
@@ -126,9 +129,27 @@ class Partition:
         for waiter in self.waiters:
             waiter.on_readable(size_bytes)
 
+    def must_flush(self, now_ms: int) -> bool:
+        """Whether records have waited for the disk as long as `flush.ms` allows; asked every now and then."""
+        if self.log.config.flush_ms == INT64_MAX or self.replica.flushed_offset >= self.log.end_offset:
+            self._unflushed_since_ms = None
+            return False
+        if self._unflushed_since_ms is None:
+            self._unflushed_since_ms = now_ms
+        if now_ms - self._unflushed_since_ms < self.log.config.flush_ms:
+            return False
+        self._unflushed_since_ms = None
+        return True
+
+    def begin_epoch(self, leader_epoch: int) -> None:
+        """Leadership begins anew: what clients know of the old epoch is refused from here on."""
+        self.leader_epoch = leader_epoch
+        self.log.begin_epoch(leader_epoch)
+        for waiter in self.waiters:
+            waiter.on_changed()
+
     def on_deleted(self) -> None:
         """The topic is gone: whoever waits here must find out now."""
-        self.deleted = True
         for waiter in self.waiters:
             waiter.on_changed()
 

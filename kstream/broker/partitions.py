@@ -1,16 +1,18 @@
 """The partitions this broker leads, opened at first use.
 
-Who leads a partition, and at which epoch, is asked of the metadata image each time one is opened or changes; nothing
-here assumes that there is only one broker.
+Who leads a partition, and at which epoch, is asked of the metadata image each time one is opened or changes;
+nothing here assumes that there is only one broker.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 
 import trio
 
+from kstream.broker.metadata.delta import MetadataDelta
 from kstream.broker.metadata.image import TopicImage
 from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partition import Partition
@@ -19,7 +21,9 @@ from kstream.clock import Clock
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.config import LogConfig
 from kstream.log.directory import LogDirectory
+from kstream.log.errors import LogStorageError
 from kstream.log.partition import PartitionLog
+from kstream.log.retention import Removal
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +49,16 @@ class Partitions:
         self._log_config_of = log_config_of
         self._open: dict[tuple[TopicKey, int], Partition] = {}
         self._opening = trio.Lock()
+        self.unwanted: deque[Removal] = deque()
+        """Files of deleted topics and expired segments, for housekeeping to unlink in a thread."""
+        metadata.on_change(self._on_metadata)
 
     async def get(self, topic: TopicKey, index: int) -> Partition:
         """The partition, by its topic's name or id.
 
         Raises:
-            ApiError: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER or KAFKA_STORAGE_ERROR.
+            ApiError: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER or
+            KAFKA_STORAGE_ERROR.
         """
         partition = self._open.get((topic, index))
         if partition is not None:
@@ -88,18 +96,65 @@ class Partitions:
             found, leader_epoch = self._resolve(topic, index)
             try:
                 opened = await trio.to_thread.run_sync(self._open_log, found, index, limiter=disk_limiter())
-            except OSError as error:
+            except LogStorageError as error:
                 log.error("cannot open %s-%d: %s", found.name, index, error)
                 raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR) from error
-            partition = Partition(found.name, found.topic_id, index, opened, leader_epoch=leader_epoch)
-            if self._metadata.image.topics_by_id.get(found.topic_id) is None:
-                opened.delete()
+            if found.topic_id not in self._metadata.image.topics_by_id:
+                self.unwanted.append(opened.delete())
                 raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            partition = Partition(found.name, found.topic_id, index, opened, leader_epoch=leader_epoch)
             self._open[(found.name, index)] = partition
             self._open[(found.topic_id, index)] = partition
             return partition
 
     def _open_log(self, topic: TopicImage, index: int) -> PartitionLog:
         return self._directory.open_partition(
-            topic.name, index, self._log_config_of(topic.name), topic_id=topic.topic_id, now_ms=self._clock.now_ms()
+            topic.name,
+            index,
+            self._log_config_of(topic.name),
+            topic_id=topic.topic_id,
+            now_ms=self._clock.now_ms(),
         )
+
+    def _on_metadata(self, delta: MetadataDelta) -> None:
+        for topic in delta.topics_deleted.values():
+            for index in range(len(topic.partitions)):
+                self._delete(topic, index)
+        for topic in delta.topics_changed.values():
+            for wanted in topic.partitions:
+                partition = self._open.get((topic.topic_id, wanted.index))
+                if partition is not None and wanted.leader_epoch != partition.leader_epoch:
+                    partition.begin_epoch(wanted.leader_epoch)
+        if delta.broker_configs_changed:
+            self._configure(self.opened())
+        elif delta.topic_configs_changed:
+            changed = set(delta.topic_configs_changed)
+            self._configure([partition for partition in self.opened() if partition.topic_name in changed])
+
+    def _delete(self, topic: TopicImage, index: int) -> None:
+        partition = self._open.pop((topic.topic_id, index), None)
+        try:
+            if partition is None:
+                removal = self._directory.delete_partition(topic.name, index)
+            else:
+                del self._open[(topic.name, index)]
+                partition.on_deleted()
+                removal = partition.log.delete()
+        except OSError as error:
+            log.error("cannot delete the files of %s-%d: %s", topic.name, index, error)
+            return
+        if removal is not None:
+            self.unwanted.append(removal)
+
+    def _configure(self, partitions: Iterable[Partition]) -> None:
+        for partition in partitions:
+            partition.configure(self._log_config_of(partition.topic_name))
+
+    def close(self) -> None:
+        """Close every open log cleanly. Blocks while they are synced."""
+        for partition in self.opened():
+            try:
+                partition.log.close()
+            except LogStorageError as error:
+                log.error("%s-%d was not closed cleanly: %s", partition.topic_name, partition.index, error)
+        self._open.clear()

@@ -1,8 +1,9 @@
 """What a producer's batch goes through before the log has it.
 
-The header and the CRC of every batch are checked. Apache Kafka also opens every batch and looks at each record; a
-client that frames wrongly does so from its first batch, so by default (`kstream.validate.records=auto`) small batches
-and the first ones of a connection are opened, and later large ones are not: they stay opaque bytes.
+The header and the CRC of every batch are checked. Apache Kafka also opens every batch and looks at each
+record; a client that frames wrongly does so from its first batch, so by default
+(`kstream.validate.records=auto`) small batches and the first ones of a connection are opened, and later large
+ones are not: they stay opaque bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from kstream.records.recompression import recompress
 from kstream.records.validation import check_batch, check_records, must_check_records
 
 SMALL_BATCH_RECORDS = 16
-"""Batches up to this size are always opened under `auto`: it costs little, and their clients are the odd ones."""
+"""Batches up to this size are always opened under `auto`: it costs little, and their clients are the odd
+ones.
+"""
 
 FIRST_BATCHES = 10
 """So many batches of each connection are opened under `auto`."""
@@ -60,7 +63,10 @@ async def append_produced(
     rules = partition.record_rules
     if (
         validate == "full"
-        or (validate == "auto" and (header.record_count <= SMALL_BATCH_RECORDS or batches_seen < FIRST_BATCHES))
+        or (
+            validate == "auto"
+            and (header.record_count <= SMALL_BATCH_RECORDS or batches_seen < FIRST_BATCHES)
+        )
         or must_check_records(header, rules, now_ms)
     ):
         max_timestamp_ms = check_records(records, header, rules, now_ms)
@@ -70,7 +76,6 @@ async def append_produced(
     if codec is not None and header.attributes & CODEC_MASK != codec:
         records, header = await _recompressed(partition, records, header)
     return await partition.append(records, (header,), now_ms=now_ms)
-
 
 
 async def _recompressed(

@@ -1,6 +1,8 @@
-"""The seam below which bytes live: above it nothing knows whether a partition is a local log or something else.
+"""The seam below which bytes live: above it nothing knows whether a partition is a local log or something
+else.
 
-Calls are `async` because another engine will wait; the local log completes appends and resident reads at once.
+Calls are `async` because another engine will wait; the local log completes appends and resident reads at
+once.
 """
 
 from __future__ import annotations
@@ -67,7 +69,8 @@ class LocalReplica:
     async def read(
         self, offset: int, size_bytes_max: int, *, end_offset: int, min_one_batch: bool
     ) -> LogSlice:
-        """Find the bytes from the batch that contains `offset`; bring them into the page cache in a thread if cold.
+        """Find the bytes from the batch that contains `offset`; bring them into the page cache in a thread if
+        cold.
 
         Raises:
             OffsetOutOfRange: the log does not have that offset.
@@ -87,7 +90,8 @@ class LocalReplica:
         Group commit: requests that arrive while a flush runs share the next one.
 
         Raises:
-            LogStorageError: the disk failed; the log is offline from now on, since a failed fsync proves nothing
+            LogStorageError: the disk failed; the log is offline from now on, since a failed fsync proves
+            nothing
                 when it is tried again.
         """
         wanted = self.log.end_offset
@@ -99,7 +103,8 @@ class LocalReplica:
             done = self._flush_done = trio.Event()
             end_offset = self.log.end_offset
             try:
-                # Shielded: other requests wait for this flush, whatever happens to the connection that began it.
+                # Shielded: other requests wait for this flush, whatever happens to the connection that began
+                # it.
                 with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(self.log.flush, limiter=disk_limiter())
                 self.flushed_offset = end_offset

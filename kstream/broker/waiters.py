@@ -1,7 +1,7 @@
 """Requests that wait for a partition to grow: long-polling fetches.
 
-A waiter is told of every append to the partitions it watches, and wakes its task once, when its condition holds.
-Nothing polls, and an append wakes nobody whose condition does not hold yet.
+A waiter is told of every append to the partitions it watches, and wakes its task once, when its condition
+holds. Nothing polls, and an append wakes nobody whose condition does not hold yet.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class AppendWaiter:
             self._wakes.set()
 
     def on_changed(self) -> None:
-        """A watched partition was deleted, or its leader or epoch changed: the request must look again now."""
+        """A watched partition was deleted, or its epoch changed: the request must look again now."""
         self._wakes.set()
 
     async def wait_readable(self, partitions: Iterable[Partition], timeout_s: float) -> None:

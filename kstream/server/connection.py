@@ -1,8 +1,8 @@
 """One client connection: read a frame, answer it, go on.
 
-One request is in progress at a time, so answers leave in the order of their requests without any code for it. Sockets
-are read and written directly; trio is asked to wait only when the kernel says so, and a connection that always has
-more to do gives the others their turn after `_TURN_S`.
+One request is in progress at a time, so answers leave in the order of their requests without any code for it.
+Sockets are read and written directly; trio is asked to wait only when the kernel says so, and a connection
+that always has more to do gives the others their turn after `_TURN_S`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Connection:
         self.is_busy = False
         """Whether a request is in progress: such a connection is not idle, however long it takes."""
         self.waits_since_s = perf_counter()
-        """When the wait for the next whole frame began: a peer that sends it byte by byte does not reset it."""
+        """When the wait for the next whole frame began: a peer that sends it byte by byte does not reset it.
+        """
 
     async def serve(self) -> None:
         """Answer requests until the peer leaves, breaks the protocol, or the scope is cancelled."""
@@ -60,7 +61,9 @@ class Connection:
         except OSError as error:
             log.debug("the connection from %s is gone: %s", self._peer(), error)
         except Exception:
-            log.exception("closing the connection from %s: a request failed in an unforeseen way", self._peer())
+            log.exception(
+                "closing the connection from %s: a request failed in an unforeseen way", self._peer()
+            )
         finally:
             self._input.close()
             self._sock.close()

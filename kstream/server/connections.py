@@ -82,7 +82,7 @@ class Connections:
             self._one_ended.set()
 
     async def close_idle_forever(self) -> None:
-        """Close connections that finish no frame within `connections.max.idle.ms`, half-open ones among them."""
+        """Close those that finish no frame within `connections.max.idle.ms`, half-open ones among them."""
         idle_s = self._broker.config.connections_max_idle_ms / 1000
         if idle_s < 0:
             return

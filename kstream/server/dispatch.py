@@ -1,8 +1,8 @@
 """From a frame to its answer: header, version, handler, encoding.
 
-What can be wrong with a request before its handler sees it is decided here, as Apache Kafka does: an API or version
-that is not served closes the connection, except that ApiVersions is then answered in version 0 with error 35, so that
-any client can find out what is.
+What can be wrong with a request before its handler sees it is decided here, as Apache Kafka does: an API or
+version that is not served closes the connection, except that ApiVersions is then answered in version 0 with
+error 35, so that any client can find out what is.
 """
 
 from __future__ import annotations
@@ -89,4 +89,3 @@ def _unsupported_api_versions(correlation_id: int) -> list[Part]:
     response = ApiVersionsResponse(error_code=ErrorCode.UNSUPPORTED_VERSION)
     body = encode(response, 0)
     return [_plain_response_start(len(body) + 4, correlation_id) + body]
-

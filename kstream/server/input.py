@@ -1,9 +1,9 @@
 """Bytes from a socket, kept until they are whole frames.
 
-A frame is a length (int32, big endian) and that many bytes. A frame is never allocated before its bytes arrive: the
-buffer at most doubles what is there, so a peer that announces 100 MiB and stays silent has cost nothing. Large
-buffers come from a pool and go back while a connection is idle, so memory follows what is in flight and not how many
-connections there are.
+A frame is a length (int32, big endian) and that many bytes. A frame is never allocated before its bytes
+arrive: the buffer at most doubles what is there, so a peer that announces 100 MiB and stays silent has cost
+nothing. Large buffers come from a pool and go back while a connection is idle, so memory follows what is in
+flight and not how many connections there are.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def bind(listeners: Sequence[Listener]) -> list[BoundListener]:
     bound: list[BoundListener] = []
     try:
         for listener in listeners:
-            bound.append(_bind(listener))
+            bound.append(_bind(listener))  # noqa: PERF401  what is bound so far is closed when the next fails
     except BaseException:
         for done in bound:
             done.sock.close()

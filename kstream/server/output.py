@@ -1,7 +1,7 @@
 """Bytes to a socket: answers whose record data leaves from the page cache.
 
-Small pieces of a log are sent together with the answer's own bytes in one call; large ones by `sendfile`, which
-copies nothing into this process.
+Small pieces of a log are sent together with the answer's own bytes in one call; large ones by `sendfile`,
+which copies nothing into this process.
 """
 
 from __future__ import annotations

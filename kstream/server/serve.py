@@ -36,8 +36,8 @@ async def serve(
 ) -> None:
     """Serve until cancelled, then stop cleanly.
 
-    `ready` is called once with the addresses (`host:port`) when clients are served. `topics` are created if they are
-    not there, with so many partitions, or `num.partitions`.
+    `ready` is called once with the addresses (`host:port`) when clients are served. `topics` are created if
+    they are not there, with so many partitions, or `num.partitions`.
 
     Raises:
         ListenError, DirectoryInUse, UnusableDirectory, ConfigError: the message says what to do.

@@ -1,4 +1,6 @@
-"""Frames come out whole and in order, however the bytes arrive, and nothing is allocated before its bytes are here."""
+"""Frames come out whole and in order, however the bytes arrive, and nothing is allocated before its bytes are
+here.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def frame(payload: bytes) -> bytes:
 
 
 def receive(buffer: FrameBuffer, data: bytes, chunk_sizes: list[int]) -> list[bytes]:
-    """Feed `data` as a socket would: never more than the space offered, in chunks of the given sizes, cyclically."""
+    """Feed `data` as a socket would: never more than the space offered, in chunks of the given sizes,
+    cyclically.
+    """
     frames: list[bytes] = []
     position, turn = 0, 0
     while True:

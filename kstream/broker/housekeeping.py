@@ -1,0 +1,88 @@
+"""What a broker does by itself: retention, flushes by time, checkpoints, and unlinking what is no longer
+wanted.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import trio
+
+from kstream.broker.broker import Broker
+from kstream.broker.replica import disk_limiter
+from kstream.log.errors import LogStorageError
+
+log = logging.getLogger(__name__)
+
+_FLUSH_CHECK_S = 1.0
+_UNLINK_CHECK_S = 1.0
+
+
+class Housekeeping:
+    """Runs beside the connections; everything that may wait for the disk runs in threads."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def run_forever(self) -> None:
+        config = self._broker.config
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._retain_forever, config.log_retention_check_interval_ms / 1000)
+            nursery.start_soon(
+                self._checkpoint_forever, config.log_flush_offset_checkpoint_interval_ms / 1000
+            )
+            nursery.start_soon(self._flush_forever)
+            nursery.start_soon(self._unlink_forever)
+
+    async def _retain_forever(self, interval_s: float) -> None:
+        while True:
+            await trio.sleep(interval_s)
+            await self.retain()
+
+    async def retain(self) -> None:
+        """Drop expired segments and producers of every open partition."""
+        partitions = self._broker.partitions
+        now_ms = self._broker.clock.now_ms()
+        for partition in partitions.opened():
+            try:
+                removal = partition.log.delete_old_segments(now_ms)
+                partition.log.expire_producers(now_ms)
+            except (OSError, LogStorageError) as error:
+                log.error("retention of %s-%d failed: %s", partition.topic_name, partition.index, error)
+                continue
+            if len(removal):
+                partitions.unwanted.append(removal)
+            await trio.lowlevel.checkpoint()
+
+    async def _checkpoint_forever(self, interval_s: float) -> None:
+        while True:
+            await trio.sleep(interval_s)
+            try:
+                await trio.to_thread.run_sync(
+                    self._broker.directory.write_checkpoints, limiter=disk_limiter()
+                )
+            except OSError as error:
+                log.error("checkpoints were not written: %s", error)
+
+    async def _flush_forever(self) -> None:
+        """`flush.ms`: sync what has waited that long."""
+        while True:
+            await trio.sleep(_FLUSH_CHECK_S)
+            now_ms = self._broker.clock.now_ms()
+            for partition in self._broker.partitions.opened():
+                if partition.must_flush(now_ms):
+                    try:
+                        await partition.replica.flush()
+                    except LogStorageError as error:
+                        log.error("%s-%d was not flushed: %s", partition.topic_name, partition.index, error)
+
+    async def _unlink_forever(self) -> None:
+        unwanted = self._broker.partitions.unwanted
+        while True:
+            await trio.sleep(_UNLINK_CHECK_S)
+            while unwanted:
+                removal = unwanted.popleft()
+                try:
+                    await trio.to_thread.run_sync(removal.finish, limiter=disk_limiter())
+                except OSError as error:
+                    log.error("files of deleted records are still there: %s", error)
