@@ -7,14 +7,15 @@ takes about a millisecond; `source` prints what was compiled.
 from __future__ import annotations
 
 import struct
+from codecs import utf_8_decode
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any, TypeVar, cast
 
 from kstream.errors import ProtocolError
 from kstream.wire.fields import ZERO_UUID, Payload
 from kstream.wire.generate_decode import DecodeWriter
 from kstream.wire.generate_encode import EncodeWriter
-from kstream.wire.plan import elements_max
 from kstream.wire.primitives import BadEncoding, Buffer, read_uvarint, read_uvarint_rest, uvarint
 from kstream.wire.reference import EncodeError, ReferenceDecoder, ReferenceEncoder
 from kstream.wire.schema import Message
@@ -164,12 +165,13 @@ def _compile_decoder(cls: type[Message], version: int) -> Any:
         "BadEncoding": BadEncoding,
         "FAILURES": _DECODE_FAILURES,
         "ZERO_UUID": ZERO_UUID,
-        "elements_max": elements_max,
         "explain": explain,
+        "long_array": _long_array,
         "new": object.__new__,
+        "repeat": repeat,
         "skip_tags": _skip_tags,
         "tag_head": _tag_head,
-        "unpack": struct.unpack_from,
+        "utf_8_decode": utf_8_decode,
         "uvarint_rest": read_uvarint_rest,
     }
     return _compile(writer.source("decode"), "decode", cls, version, namespace)
@@ -195,6 +197,22 @@ def _compile_appender(cls: type[Message], version: int) -> Any:
         "uvarint": uvarint,
     }
     return _compile(writer.source("encode"), "encode", cls, version, namespace)
+
+
+def _long_array(
+    buffer: Buffer, position: int, count: int, format: str, size: int, nullable: bool
+) -> tuple[list[Any] | None, int]:
+    """Numbers or uuids, when there are too many for a prepared call, or none at all."""
+    if count < 0:
+        if nullable:
+            return None, position
+        raise BadEncoding
+    end = position + count * size
+    if end > len(buffer):
+        raise BadEncoding
+    if format == "16s":
+        return [bytes(buffer[at : at + 16]) for at in range(position, end, 16)], end
+    return list(struct.unpack_from(f">{count}{format}", buffer, position)), end
 
 
 def _tag_head(buffer: Buffer, position: int, end: int) -> tuple[int, int, int]:

@@ -8,15 +8,43 @@ The function is straight code for exactly that layout:
   message's budget of elements.
 - It does not keep track of where it is. When anything is wrong it hands over to the reference decoder
   (`kstream.wire.reference`), which reads the same bytes again, slowly, and says which field was at fault.
+
+Names in the generated code: `b` the buffer, `p` the position, `n` a length or count, `e` the end of what is
+being read, `o…` and `s…` structs, `a…` arrays, `t…` where a tagged field stops, `left` what remains of the
+budget.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 from kstream.wire.fields import Field
-from kstream.wire.plan import FIXED, STRING_SIZE_MAX, cost_shift, element_kind, element_size_min, layout
+from kstream.wire.plan import (
+    ELEMENTS_MIN,
+    ELEMENTS_PER_BYTE_SHIFT,
+    FIXED,
+    STRING_SIZE_MAX,
+    element_kind,
+    element_size_min,
+    layout,
+)
+
+SHORT: Final = 33
+"""Plain arrays of fewer elements are read by a prepared `struct` call."""
+
+_READ: Final = {
+    "string": "utf_8_decode(b[p:e], None, True)[0]",
+    "bytes": "bytes(b[p:e])",
+    "records": "view[p:e]",
+}
+
+
+@cache
+def unpack_table(format: str) -> tuple[Any, ...]:
+    """At index n: unpack n values of a format."""
+    return tuple(struct.Struct(f">{format * n}").unpack_from for n in range(SHORT))
 
 
 class DecodeWriter:
@@ -32,24 +60,24 @@ class DecodeWriter:
         self.nested_count = 0
         self.pending: list[tuple[str, str]] = []
         self.uses_budget = False
+        self.has_records = False
         self.struct("o0", cls)
         self.flush()
 
     def source(self, name: str) -> str:
+        """The whole function."""
         head = [f"def {name}(b, p=0):", " begin = p", " end = len(b)"]
         if self.uses_budget:
-            head.append(" left = elements_max(end)")
-        return "\n".join(
-            [
-                *head,
-                " try:",
-                *self.lines,
-                "  return o0, p",
-                " except FAILURES as failure:",
-                "  raise explain(b, begin, failure) from None",
-                "",
-            ]
-        )
+            head.append(f" left = {ELEMENTS_MIN} + (end >> {ELEMENTS_PER_BYTE_SHIFT})")
+        if self.has_records:
+            head.append(" view = b if type(b) is memoryview else memoryview(b)")
+        tail = [
+            "  return o0, p",
+            " except FAILURES as failure:",
+            "  raise explain(b, begin, failure) from None",
+            "",
+        ]
+        return "\n".join([*head, " try:", *self.lines, *tail])
 
     # Writing lines
 
@@ -75,24 +103,28 @@ class DecodeWriter:
         self.pending.append((format, target))
 
     def flush(self) -> None:
+        """Write the call that reads what was queued."""
         if not self.pending:
             return
         formats = "".join(format for format, _ in self.pending)
         targets = ", ".join(target for _, target in self.pending)
-        size = struct.calcsize(">" + formats)
         if formats == "B":
             self.add(f"{targets} = b[p]")
         elif formats == "?":
             self.add(f"{targets} = b[p] != 0")
         else:
             self.add(f"{targets}{',' if len(self.pending) == 1 else ''} = {self.unpacker(formats)}(b, p)")
-        self.add(f"p += {size}")
+        self.add(f"p += {struct.calcsize('>' + formats)}")
         self.pending = []
 
     # Structs
 
     def struct(self, target: str, cls: Any) -> None:
         self.add(f"{target} = new({self.constant('C_', cls)})")
+        self.body(target, cls)
+
+    def body(self, target: str, cls: Any) -> None:
+        """Fill the slots of a new object."""
         inline, tagged, absent = layout(cls, self.version)
         self.defaults(target, [*absent, *tagged])
         for field in inline:
@@ -112,8 +144,6 @@ class DecodeWriter:
                 continue
             if field.kind == "struct" and default is not None:
                 text = self.constant("D_", default)
-            elif field.kind == "float64":
-                text = f"{default!r}"
             else:
                 text = "ZERO_UUID" if field.kind == "uuid" else repr(default)
             by_value.setdefault(text, []).append(name)
@@ -121,6 +151,7 @@ class DecodeWriter:
             self.add(f"{' = '.join(names)} = {text}")
 
     def tags(self, target: str, tagged: list[Field]) -> None:
+        """The tagged section, whose first byte is in n: nearly always zero."""
         if not tagged:
             self.add("if n: p = skip_tags(b, p, n, end)")
             return
@@ -151,10 +182,12 @@ class DecodeWriter:
             self.read(FIXED[field.kind][0], target)
         elif field.kind == "struct":
             self.nested(target, field, nullable=nullable)
-        elif field.kind == "array":
-            self.array(target, field, nullable=nullable)
-        else:
+        elif field.kind != "array":
             self.sized(target, field.kind, nullable=nullable, compact=self.flexible and field.compact)
+        elif element_kind(field) in FIXED:
+            self.plain_array(target, element_kind(field), nullable=nullable)
+        else:
+            self.array(target, field, nullable=nullable)
 
     def nested(self, target: str, field: Field, *, nullable: bool) -> None:
         if nullable:
@@ -172,73 +205,92 @@ class DecodeWriter:
         if nullable:
             self.indent -= 1
 
-    def length(self, *, wide: bool, compact: bool) -> None:
-        """Read a length or count into n; compact ones still offset by one."""
-        self.read("B" if compact else "i" if wide else "h", "n")
-        self.flush()
-        if compact:
+    def long_length(self, *, inline: bool) -> None:
+        """The rest of a compact length of several bytes; of records, two are usual."""
+        if not inline:
             self.add("if n > 127: n, p = uvarint_rest(b, p, n)")
+            return
+        self.add("if n > 127:")
+        self.add(" m = b[p]")
+        self.add(" if m < 128: n += (m << 7) - 128; p += 1")
+        self.add(" else: n, p = uvarint_rest(b, p, n)")
 
     def sized(self, target: str, kind: str, *, nullable: bool, compact: bool) -> None:
         """A string, bytes or records."""
-        self.length(wide=kind != "string", compact=compact)
-        value = {"string": "str(b[p:e], 'utf-8')", "bytes": "bytes(b[p:e])", "records": "memoryview(b)[p:e]"}[
-            kind
-        ]
+        self.has_records |= kind == "records"
+        self.read("B" if compact else "h" if kind == "string" else "i", "n")
+        self.flush()
         if nullable:
             self.add(f"if n {'== 0' if compact else '< 0'}: {target} = None")
             self.add("else:")
             self.indent += 1
+        if compact:
+            self.long_length(inline=kind == "records")
         self.add(f"e = p + n{' - 1' if compact else ''}")
         checks = ["e > end"] if nullable else ["e < p", "e > end"]
         if kind == "string" and compact:
             checks.append(f"n > {STRING_SIZE_MAX + 1}")
         self.add(f"if {' or '.join(checks)}: raise BadEncoding")
-        self.add(f"{target} = {value}")
+        self.add(f"{target} = {_READ[kind]}")
         self.add("p = e")
         if nullable:
             self.indent -= 1
 
-    def array(self, target: str, field: Field, *, nullable: bool) -> None:
-        self.length(wide=True, compact=self.flexible)
+    def plain_array(self, target: str, kind: str, *, nullable: bool) -> None:
+        """Numbers or uuids; short arrays, which most are, by a prepared call."""
+        format, size = FIXED[kind]
+        table = self.constant("table_", unpack_table(format))
+        self.read("B" if self.flexible else "i", "n")
+        self.flush()
+        offset = 1 if self.flexible else 0
+        self.add(f"if n == {offset}: {target} = []")
+        self.add(f"elif {offset} < n < {offset + SHORT}:")
+        self.add(f" {target} = [*{table}[n{' - 1' if offset else ''}](b, p)]")
+        self.add(f" p += n * {size}{f' - {size}' if offset else ''}")
+        self.add("else:")
         if self.flexible:
-            self.add("n -= 1")
-        if nullable:
-            self.add(f"if n < 0: {target} = None")
-            self.add("else:")
-            self.indent += 1
-        self.uses_budget = True
-        kind = element_kind(field)
-        shift = cost_shift(field)
-        size = element_size_min(field, self.version, flexible=self.flexible)
-        self.add(f"left -= n >> {shift}" if shift else "left -= n")
-        checks = ([] if nullable else ["n < 0"]) + [f"n * {size} > end - p"] * (size > 0) + ["left < 0"]
-        self.add(f"if {' or '.join(checks)}: raise BadEncoding")
-        if kind in FIXED:
-            self.add(f"e = p + n * {size}")
-            if kind == "uuid":
-                self.add(f"{target} = [bytes(b[q:q + 16]) for q in range(p, e, 16)]")
-            else:
-                self.add(f"{target} = list(unpack(f'>{{n}}{FIXED[kind][0]}', b, p))")
-            self.add("p = e")
-        else:
-            self.elements(target, field, kind)
-        if nullable:
-            self.indent -= 1
+            self.add(" if n > 127: n, p = uvarint_rest(b, p, n)")
+            self.add(" n -= 1")
+        self.add(f" {target}, p = long_array(b, p, n, {format!r}, {size}, {nullable})")
 
-    def elements(self, target: str, field: Field, kind: str) -> None:
+    def array(self, target: str, field: Field, *, nullable: bool) -> None:
+        """Structs, strings or bytes. Empty arrays and those of one element come first: most are."""
+        self.read("B" if self.flexible else "i", "n")
+        self.flush()
         self.depth += 1
+        self.uses_budget = True
         items = f"a{self.depth}"
-        self.add(f"{target} = {items} = []")
-        self.add("for _ in range(n):")
-        self.indent += 1
-        if kind == "struct":
-            inner = f"o{self.depth}"
-            self.struct(inner, field.element)
-            self.flush()
-            self.add(f"{items}.append({inner})")
+        one = 1 + self.flexible
+        cls = field.struct
+        if cls is not None:
+            constant = self.constant("C_", cls)
+            self.add(f"if n == {one}: {target} = {items} = [new({constant})]")
+            self.add(f"elif n == {one - 1}: {target} = {items} = []")
         else:
-            self.sized("v", kind, nullable=False, compact=self.flexible)
+            self.add(f"if n == {one - 1}: {target} = {items} = []; n = 0")
+        if nullable:
+            self.add(f"elif n {'== 0' if self.flexible else '< 0'}: {target} = None; {items} = (); n = 0")
+        self.add("else:")
+        if self.flexible:
+            self.add(" if n > 127: n, p = uvarint_rest(b, p, n)")
+            self.add(" n -= 1")
+        self.add(" left -= n")
+        size = element_size_min(field, self.version, flexible=self.flexible)
+        checks = ["n < 0"] + [f"n * {size} > end - p"] * (size > 0) + ["left < 0"]
+        self.add(f" if {' or '.join(checks)}: raise BadEncoding")
+        self.add(f" {target} = {items} = {f'list(map(new, repeat({constant}, n)))' if cls else '[]'}")
+        if cls is not None:
+            self.add(f"for o{self.depth} in {items}:")
+            self.indent += 1
+            before = len(self.lines)
+            self.body(f"o{self.depth}", cls)
+            self.flush()
+            if len(self.lines) == before:
+                self.add("pass")
+        else:
+            self.add("for _ in range(n):")
+            self.indent += 1
+            self.sized("v", element_kind(field), nullable=False, compact=self.flexible)
             self.add(f"{items}.append(v)")
         self.indent -= 1
         self.depth -= 1

@@ -78,17 +78,13 @@ def element_kind(field: Field) -> str:
 # The budget of elements that one message may decode to. Counts are checked against the bytes that remain, but
 # an element of two bytes can still become an object of two hundred; this bounds what a frame can cost in
 # memory. It leaves room for what real clusters send: a Metadata answer with 200,000 partitions of three
-# replicas takes about half of it.
+# replicas takes a quarter of it. Not charged are
+# arrays of numbers, which take ten times their bytes at most, and arrays of one struct.
 
 ELEMENTS_MIN: Final = 1 << 18
 ELEMENTS_PER_BYTE_SHIFT: Final = 4
 
 
 def elements_max(size_bytes: int) -> int:
-    """How many array elements a message in a buffer of this size may have; see `cost_shift`."""
+    """How many structs and strings the arrays of a message in a buffer of this size may have in all."""
     return ELEMENTS_MIN + (size_bytes >> ELEMENTS_PER_BYTE_SHIFT)
-
-
-def cost_shift(field: Field) -> int:
-    """Elements of a fixed size are plain ints or uuids, charged a quarter of what a struct is."""
-    return 2 if element_kind(field) in FIXED else 0

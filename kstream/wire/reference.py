@@ -15,7 +15,6 @@ from kstream.wire.fields import Field
 from kstream.wire.plan import (
     FIXED,
     STRING_SIZE_MAX,
-    cost_shift,
     element_kind,
     element_size_min,
     elements_max,
@@ -165,10 +164,11 @@ class ReferenceDecoder:
             raise self.fault(
                 f"{count} elements of at least {size} bytes, {self.end - self.position} bytes remain"
             )
-        self.left -= count >> cost_shift(field)
+        kind = element_kind(field)
+        if kind not in FIXED and (kind != "struct" or count > 1):
+            self.left -= count
         if self.left < 0:
             raise self.fault(f"more than {elements_max(self.end)} elements in one message")
-        kind = element_kind(field)
         items = []
         for index in range(count):
             self.path.parts.append(f"[{index}]")

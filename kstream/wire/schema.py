@@ -77,7 +77,7 @@ class StructMeta(type):
 
     @property
     def __default__(cls) -> Any:
-        """The all-default instance that stands for a struct nobody set. It is shared, so it refuses changes."""
+        """The all-default instance that stands for a struct nobody set: shared, so it refuses changes."""
         default = cls.__dict__.get("__frozen_default__")
         if default is None:
             default = _frozen(cls)
@@ -181,12 +181,12 @@ def _frozen(cls: StructMeta) -> Any:
     keywords: dict[str, Any] = {}
     if issubclass(cls, Message):
         keywords["versions"] = "none"
-    frozen = type(cls)(cls.__name__, (cls,), {"__frozen__": True}, **keywords)
+    frozen: Any = type(cls)(cls.__name__, (cls,), {"__frozen__": True}, **keywords)
     instance: Any = object.__new__(frozen)
     for field in cls.__fields__:
         default = field.default
         setattr(instance, field.name, FrozenList() if isinstance(default, list) else default)
-    frozen.__setattr__ = refuse  # type: ignore[method-assign,assignment]
+    frozen.__setattr__ = refuse
     return instance
 
 

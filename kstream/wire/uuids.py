@@ -1,4 +1,4 @@
-"""Uuids: 16 raw bytes in Python and on the wire, and 22 characters of URL-safe base64 in text, as in Kafka."""
+"""Uuids: 16 raw bytes in Python and on the wire, 22 characters of URL-safe base64 in text."""
 
 from __future__ import annotations
 
