@@ -1,0 +1,263 @@
+"""Changing configuration, as Apache Kafka 4.4.0 decides it. Pure.
+
+Two requests lead here: AlterConfigs replaces all that a resource sets, IncrementalAlterConfigs (KIP-339)
+changes single keys. Each resource succeeds or fails as a whole and for itself. A record is written for each
+key whose value differs from before; a null value removes one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+from kstream.broker.metadata.bootstrap import MIN_INSYNC_REPLICAS
+from kstream.broker.metadata.create_topics import check_tiered_storage
+from kstream.broker.metadata.features import ELIGIBLE_LEADER_REPLICAS
+from kstream.broker.metadata.image import MetadataImage, Resource, ResourceType
+from kstream.broker.metadata.names import check_name
+from kstream.broker.metadata.store import Change
+from kstream.config.broker import BrokerConfig
+from kstream.config.catalogue import broker_keys, client_metrics_keys, group_keys, topic_keys
+from kstream.config.dynamic import validate_broker_configs
+from kstream.config.errors import ConfigError
+from kstream.config.groups import validate_group_configs
+from kstream.config.key import ConfigType, Key
+from kstream.config.topics import validate_topic_configs
+from kstream.errors import ApiError, ErrorCode
+from kstream.records.schemas.metadata import ConfigRecord
+from kstream.wire.schema import Message
+
+
+class Operation(IntEnum):
+    """What to do with one key (KIP-339)."""
+
+    SET = 0
+    DELETE = 1
+    APPEND = 2
+    SUBTRACT = 3
+
+
+class KeyChange(NamedTuple):
+    """One key's change; `operation` is the number from the wire, which may be none of `Operation`."""
+
+    name: str
+    operation: int
+    value: str | None
+
+
+class ResourceChange(NamedTuple):
+    """All that a request wants of one resource."""
+
+    resource_type: int
+    name: str
+    changes: Sequence[KeyChange]
+
+
+class AlteredResource(NamedTuple):
+    """What became of it."""
+
+    resource_type: int
+    name: str
+    error: ApiError | None = None
+
+
+def alter_configs(
+    image: MetadataImage,
+    config: BrokerConfig,
+    resources: Sequence[ResourceChange],
+    *,
+    replace_all: bool = False,
+    validate_only: bool = False,
+) -> Change[list[AlteredResource]]:
+    """Change what can be changed; `replace_all` removes the keys that a resource does not mention."""
+    counts = Counter((resource.resource_type, resource.name) for resource in resources)
+    records: list[Message] = []
+    results: list[AlteredResource] = []
+    for resource in resources:
+        key = (resource.resource_type, resource.name)
+        try:
+            if counts[key] > 1:
+                raise _invalid("Each resource must appear at most once.")
+            check_shape(resource)
+            records += _alter(image, config, resource, replace_all)
+        except ApiError as error:
+            results.append(AlteredResource(*key, error))
+        else:
+            results.append(AlteredResource(*key))
+    return Change(results, () if validate_only else records)
+
+
+def check_shape(resource: ResourceChange) -> None:
+    """Raise ApiError INVALID_REQUEST for a key given twice or a value that is missing."""
+    names = [change.name for change in resource.changes]
+    if len(set(names)) < len(names):
+        raise _invalid("Error due to duplicate config keys")
+    missing = [
+        change.name
+        for change in resource.changes
+        if change.value is None and change.operation != Operation.DELETE
+    ]
+    if missing:
+        raise _invalid(f"Null value not supported for : {','.join(missing)}")
+
+
+def _alter(
+    image: MetadataImage, config: BrokerConfig, resource: ResourceChange, replace_all: bool
+) -> list[Message]:
+    kind = _KINDS.get(resource.resource_type)
+    if kind is None:
+        raise _invalid(f"Unknown resource type {resource.resource_type}")
+    kind.check_name(image, config, resource.name)
+    key: Resource = (resource.resource_type, resource.name)
+    before = image.configs.get(key, {})
+    after = {} if replace_all else dict(before)
+    keys = kind.keys()
+    for change in resource.changes:
+        _apply(after, change, keys.get(change.name), before)
+    kind.check_values(image, config, resource.name, after)
+    changed = [(name, value) for name, value in after.items() if before.get(name) != value]
+    removed = [(name, None) for name in before if name not in after]
+    return [
+        ConfigRecord(resource_type=key[0], resource_name=key[1], name=name, value=value)
+        for name, value in (*changed, *removed)
+    ]
+
+
+def _apply(after: dict[str, str], change: KeyChange, key: Key | None, before: Mapping[str, str]) -> None:
+    value = change.value or ""
+    if change.operation == Operation.SET:
+        after[change.name] = value
+    elif change.operation == Operation.DELETE:
+        after.pop(change.name, None)
+    elif change.operation in (Operation.APPEND, Operation.SUBTRACT):
+        operation = Operation(change.operation)
+        if key is None or key.type is not ConfigType.LIST:
+            raise ApiError(
+                ErrorCode.INVALID_CONFIG,
+                f"Can't {operation.name} to key {change.name} because its type is not LIST.",
+            )
+        present = _parts(before.get(change.name, key.default or ""))
+        given = _parts(value)
+        if operation is Operation.APPEND:
+            combined = present + [part for part in given if part not in present]
+        else:
+            combined = [part for part in present if part not in given]
+        after[change.name] = ",".join(combined)
+    else:
+        raise ApiError(ErrorCode.UNKNOWN_SERVER_ERROR)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _invalid(message: str) -> ApiError:
+    return ApiError(ErrorCode.INVALID_REQUEST, message)
+
+
+# What each type of resource checks. Names first, then the values that the resource would have.
+
+
+def _check_topic(image: MetadataImage, config: BrokerConfig, name: str) -> None:
+    if not name:
+        raise _invalid("Default topic resources are not allowed.")
+    check_name(name)
+    if name not in image.topics_by_name:
+        raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{name}' does not exist.")
+
+
+def _check_topic_values(
+    image: MetadataImage, config: BrokerConfig, name: str, values: Mapping[str, str]
+) -> None:
+    _validate(lambda: validate_topic_configs(values), ErrorCode.INVALID_CONFIG)
+    check_tiered_storage(values)
+
+
+def check_broker_name(config: BrokerConfig, name: str, noun: str = "broker") -> None:
+    """Raise ApiError INVALID_REQUEST unless `name` is this broker's id."""
+    try:
+        broker_id = int(name)
+    except ValueError:
+        raise _invalid(f"Node id must be an integer, but it is: {name}") from None
+    if broker_id != config.node_id:
+        raise _invalid(f"Unexpected {noun} id, expected {config.node_id}, but received {name}")
+
+
+def _check_broker(image: MetadataImage, config: BrokerConfig, name: str) -> None:
+    if name:
+        check_broker_name(config, name)
+
+
+def _check_broker_values(
+    image: MetadataImage, config: BrokerConfig, name: str, values: Mapping[str, str]
+) -> None:
+    is_default = not name
+    if image.features.get(ELIGIBLE_LEADER_REPLICAS, 0):
+        _check_min_insync_replicas(is_default, values)
+    _validate(
+        lambda: validate_broker_configs(config, values, is_default=is_default), ErrorCode.INVALID_REQUEST
+    )
+
+
+def _check_min_insync_replicas(is_default: bool, values: Mapping[str, str]) -> None:
+    """Which replicas are eligible depends on one value for the whole cluster (KIP-966)."""
+    if is_default and MIN_INSYNC_REPLICAS not in values:
+        text = f"Cluster-level {MIN_INSYNC_REPLICAS} cannot be removed while ELR is enabled."
+    elif not is_default and MIN_INSYNC_REPLICAS in values:
+        text = f"Broker-level {MIN_INSYNC_REPLICAS} cannot be altered while ELR is enabled."
+    else:
+        return
+    raise ApiError(ErrorCode.INVALID_CONFIG, text)
+
+
+def _check_group(image: MetadataImage, config: BrokerConfig, name: str) -> None:
+    if not name:
+        raise _invalid("Default group resources are not allowed.")
+
+
+def _check_group_values(
+    image: MetadataImage, config: BrokerConfig, name: str, values: Mapping[str, str]
+) -> None:
+    _validate(lambda: validate_group_configs(values), ErrorCode.INVALID_CONFIG)
+
+
+def _check_client_metrics(image: MetadataImage, config: BrokerConfig, name: str) -> None:
+    if not name:
+        raise _invalid("Subscription name can't be empty")
+
+
+def _check_client_metrics_values(
+    image: MetadataImage, config: BrokerConfig, name: str, values: Mapping[str, str]
+) -> None:
+    keys = client_metrics_keys()
+    for key, value in values.items():
+        if key not in keys:
+            raise _invalid(f"Unknown client metrics configuration: {key}")
+        _validate(lambda key=key, value=value: keys[key].parse(value), ErrorCode.INVALID_REQUEST)  # type: ignore[misc]
+
+
+def _validate(check: Callable[[], object], code: ErrorCode) -> None:
+    try:
+        check()
+    except ConfigError as error:
+        raise ApiError(code, str(error)) from None
+
+
+class _Kind(NamedTuple):
+    """How one type of resource is checked."""
+
+    keys: Callable[[], Mapping[str, Key]]
+    check_name: Callable[[MetadataImage, BrokerConfig, str], None]
+    check_values: Callable[[MetadataImage, BrokerConfig, str, Mapping[str, str]], None]
+
+
+_KINDS: dict[int, _Kind] = {
+    ResourceType.TOPIC: _Kind(topic_keys, _check_topic, _check_topic_values),
+    ResourceType.BROKER: _Kind(broker_keys, _check_broker, _check_broker_values),
+    ResourceType.GROUP: _Kind(group_keys, _check_group, _check_group_values),
+    ResourceType.CLIENT_METRICS: _Kind(
+        client_metrics_keys, _check_client_metrics, _check_client_metrics_values
+    ),
+}
