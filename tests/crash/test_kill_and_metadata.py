@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compat.kstream_server import KstreamServer
+from kstream.errors import ErrorCode
 from kstream.testing.client import WireClient
 from kstream.wire.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
 from kstream.wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
@@ -71,13 +72,18 @@ def test_producer_ids_are_never_given_twice() -> None:
     with KstreamServer() as server:
         for _ in range(KILLS):
             with WireClient(*server.address) as client:
-                for _ in range(20):
-                    answer = client.request(InitProducerIdRequest(transactional_id=None), 4)
-                    assert answer.error_code == 0
-                    given.append(answer.producer_id)
+                given += [_new_producer_id(client) for _ in range(20)]
             server.kill()
             server.start()
     assert len(set(given)) == len(given)
+
+
+def _new_producer_id(client: WireClient) -> int:
+    request = InitProducerIdRequest(transactional_id=None)
+    while (answer := client.request(request, 4)).error_code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
+        pass  # right after its start, Kafka has no block of ids yet
+    assert answer.error_code == 0
+    return int(answer.producer_id)
 
 
 @pytest.mark.parametrize("acks", [1, -1])
