@@ -35,6 +35,8 @@ _XERIAL_BLOCK_BYTES = 32 * 1024
 # A snappy element of three bytes stands for at most 64: what declares more cannot be a snappy block.
 _SNAPPY_RATIO_MAX = 32
 _LZ4_INDEPENDENT_BLOCKS = 0x20
+_ZSTD_SKIPPABLE_MAGIC = b"\x2a\x4d\x18"  # behind a byte from 0x50 to 0x5f
+_ZSTD_HEADER_BYTES_MIN = 5
 _INT32 = struct.Struct(">i")
 # A zstd context costs ten times what it costs to decompress a small batch with it. Each thread has its own.
 _thread = threading.local()
@@ -172,9 +174,39 @@ def _decompress_zstd(data: Buffer, size_bytes_max: int) -> bytes:
             if room < 0:
                 raise DecompressedTooLarge(size_bytes_max)
             pieces.append(piece)
+        if not _ends_with_a_zstd_frame(memoryview(data), zstandard.frame_header_size):
+            raise CorruptBatch("zstd stream ends early")
     except (zstandard.ZstdError, ValueError) as error:
         raise CorruptBatch(f"zstd: {error}") from None
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _ends_with_a_zstd_frame(data: memoryview, frame_header_size: Callable[[memoryview], int]) -> bool:
+    """Whether the last frame is all there: the library reads a frame cut short as if it ended there.
+
+    A frame is a header, blocks of three bytes (bit 0 last, bits 1-2 type, then size) and their content,
+    of which type 1 has one byte, and four bytes of checksum if the header says so (RFC 8878). `data` was
+    decompressed, so its fields are sound.
+    """
+    at = 0
+    end = len(data)
+    while at < end:
+        if data[at + 1 : at + 4] == _ZSTD_SKIPPABLE_MAGIC:
+            at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+            continue
+        if end - at < _ZSTD_HEADER_BYTES_MIN:
+            return False
+        checksum_bytes = 4 if data[at + 4] & 4 else 0
+        at += frame_header_size(data[at:])
+        is_last = False
+        while not is_last:
+            if end - at < 3:
+                return False
+            block = data[at] | data[at + 1] << 8 | data[at + 2] << 16
+            at += 3 + (1 if block & 6 == 2 else block >> 3)
+            is_last = block & 1 == 1
+        at += checksum_bytes
+    return at == end
 
 
 def _compress_snappy(data: Buffer) -> bytes:

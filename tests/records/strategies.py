@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from hypothesis import strategies as st
 
 from kstream.records.batch import ATTRIBUTES_POSITION, CRC_POSITION, HEADER, HEADER_SIZE, BatchHeader, crc_of
 from kstream.records.builder import RecordTuple
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 NOW_MS = 1_700_000_000_000
 
@@ -15,6 +21,14 @@ timestamps = st.integers(NOW_MS - (1 << 40), NOW_MS + (1 << 40)) | st.just(-1)
 
 record_tuples: st.SearchStrategy[RecordTuple] = st.tuples(timestamps, _bytes, _bytes, _headers)
 record_lists = st.lists(record_tuples, min_size=1, max_size=80)
+
+
+def result_of(call: Callable[[], T], error: type[E]) -> T | E:
+    """What the call returns, or the one error that it may raise instead."""
+    try:
+        return call()
+    except error as raised:
+        return raised
 
 
 def with_crc(batch: bytes | bytearray) -> bytes:
