@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import logging
+from typing import cast
 
 from kstream.api.context import RequestContext
 from kstream.api.registry import handles
@@ -72,7 +73,7 @@ async def _produce(
             raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS)
         broker = context.broker
         partition = await broker.partitions.get(topic, produced.index)
-        records = _NO_RECORDS if produced.records is None else memoryview(produced.records)
+        records = _NO_RECORDS if produced.records is None else cast(memoryview, produced.records)
         batches_seen = context.batches_produced
         context.batches_produced = batches_seen + 1
         result = await append_produced(

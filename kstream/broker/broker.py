@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from kstream.broker.fetch_sessions import FetchSessions
+from kstream.broker.metadata.create_topics import USE_DEFAULT, NewTopic, create_topics
 from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partitions import Partitions
 from kstream.broker.producer_ids import ProducerIds
 from kstream.clock import Clock
 from kstream.config.broker import BrokerConfig
 from kstream.config.topics import topic_values
+from kstream.errors import ApiError
 from kstream.log.config import LogConfig
 from kstream.log.directory import LogDirectory
 
@@ -63,6 +66,23 @@ class Broker:
             if advertised.name == listener:
                 return (advertised.host, advertised.port)
         return local_address
+
+    async def create_missing_topics(self, wanted: Sequence[tuple[str, int | None]]) -> None:
+        """Create topics that are not there yet, with so many partitions, or `num.partitions` for None.
+
+        Raises:
+            ApiError: a topic cannot be created; the message says which and why.
+        """
+        topics = [
+            NewTopic(name, num_partitions=USE_DEFAULT if count is None else count)
+            for name, count in wanted
+            if name not in self.metadata.image.topics_by_name
+        ]
+        if not topics:
+            return
+        for created in await self.metadata.update(lambda image: create_topics(image, self.config, topics)):
+            if created.error is not None:
+                raise ApiError(created.error.code, f"topic {created.name}: {created.error.message}")
 
     def close(self) -> None:
         """Write down that everything is in order. Blocks while files are synced."""

@@ -51,6 +51,8 @@ class Partitions:
         self._opening = trio.Lock()
         self.unwanted: deque[Removal] = deque()
         """Files of deleted topics and expired segments, for housekeeping to unlink in a thread."""
+        if len(directory.leftovers):
+            self.unwanted.append(directory.leftovers)
         metadata.on_change(self._on_metadata)
 
     async def get(self, topic: TopicKey, index: int) -> Partition:
@@ -133,13 +135,11 @@ class Partitions:
 
     def _delete(self, topic: TopicImage, index: int) -> None:
         partition = self._open.pop((topic.topic_id, index), None)
+        if partition is not None:
+            del self._open[(topic.name, index)]
+            partition.on_deleted()
         try:
-            if partition is None:
-                removal = self._directory.delete_partition(topic.name, index)
-            else:
-                del self._open[(topic.name, index)]
-                partition.on_deleted()
-                removal = partition.log.delete()
+            removal = self._directory.delete_partition(topic.name, index)
         except OSError as error:
             log.error("cannot delete the files of %s-%d: %s", topic.name, index, error)
             return

@@ -18,7 +18,8 @@ from kstream.errors import ProtocolError
 from kstream.log.slices import LogSlice
 from kstream.server.dispatch import Dispatcher
 from kstream.server.input import BufferPool, FrameBuffer
-from kstream.server.output import Part, send_bytes, send_parts
+from kstream.server.output import send_bytes, send_parts
+from kstream.wire.codec import Part
 
 log = logging.getLogger(__name__)
 

@@ -46,7 +46,8 @@ class Connections:
     def start(self, listener: Listener, sock: socket.socket, peer: tuple[str, int]) -> None:
         """Serve a new connection, unless its address has as many as `max.connections.per.ip` allows."""
         config = self._broker.config
-        if self._by_address[peer[0]] >= config.max_connections_per_ip_for(peer[0]):
+        limit = config.max_connections_per_ip_overrides.get(peer[0], config.max_connections_per_ip)
+        if self._by_address[peer[0]] >= limit:
             log.info("closing a connection from %s: it has max.connections.per.ip open", peer[0])
             sock.close()
             return

@@ -14,9 +14,8 @@ from typing import Any
 from kstream.api.context import RequestContext
 from kstream.api.registry import Handler, Registration
 from kstream.errors import ErrorCode, ProtocolError
-from kstream.server.output import Part
 from kstream.wire.apis import ApiKey, api
-from kstream.wire.codec import appender, decoder, encode, join_parts
+from kstream.wire.codec import Part, appender, decoder, encode, join_parts
 from kstream.wire.headers import read_request_header, response_header_version
 from kstream.wire.messages.api_versions import ApiVersionsResponse
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from typing import cast
 
 import trio
 
 from kstream.log.slices import LogSlice
-
-Part = bytes | bytearray | memoryview | LogSlice
+from kstream.wire.codec import Part
 
 _SENDFILE_BYTES_MIN = 16 * 1024
 _GATHER_PARTS_MAX = 512  # Under every platform's IOV_MAX.
@@ -47,10 +47,10 @@ async def send_parts(sock: socket.socket, parts: Sequence[Part]) -> None:
     Raises:
         OSError: the connection is gone.
     """
-    gathered: list[bytes | bytearray | memoryview] = []
+    gathered: list[bytes | memoryview] = []
     for part in parts:
         if not isinstance(part, LogSlice):
-            gathered.append(part)
+            gathered.append(cast(bytes, part))  # The only payloads in answers are slices of a log.
         elif len(part) < _SENDFILE_BYTES_MIN:
             gathered.append(part.view())
         else:
@@ -65,9 +65,7 @@ async def send_parts(sock: socket.socket, parts: Sequence[Part]) -> None:
         await _send_gathered(sock, gathered, 0)
 
 
-async def _send_gathered(
-    sock: socket.socket, pieces: list[bytes | bytearray | memoryview], flags: int
-) -> None:
+async def _send_gathered(sock: socket.socket, pieces: list[bytes | memoryview], flags: int) -> None:
     wanted = sum(map(len, pieces))
     try:
         sent = sock.sendmsg(pieces, (), flags)
