@@ -189,7 +189,6 @@ class BrokerConfig:
                 return value * factor
         raise KeyError(names)
 
-
     def _log_dirs(self) -> tuple[str, ...]:
         for name in ("log.dirs", "log.dir"):
             value = self.value(name)

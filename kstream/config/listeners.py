@@ -15,7 +15,7 @@ from kstream.config.errors import ConfigError
 
 SECURITY_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
-_LISTENER = re.compile(r"([^:/]*)://(?:\[([0-9a-fA-F:.%a-zA-Z]*)\]|([^\[\]/:,\s]*)):(-?[0-9]+)")
+_LISTENER = re.compile(r"([^:/]*)://(?:\[([0-9a-fA-F:.%a-zA-Z]*)\]|([^\[\]/:,\s]*)):([0-9]+)")
 
 
 class Listener(NamedTuple):
@@ -69,7 +69,7 @@ def parse_listeners(text: str, protocols: Mapping[str, str], *, key: str = "list
     listeners: list[Listener] = []
     for entry in _entries(text):
         match = _LISTENER.fullmatch(entry)
-        if match is None or not -1 <= int(match[4]) <= 65535:
+        if match is None or int(match[4]) > 65535:
             raise ConfigError(
                 f"{key}: {entry} is not NAME://HOST:PORT, for example PLAINTEXT://127.0.0.1:9092"
             )

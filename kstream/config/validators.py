@@ -24,6 +24,8 @@ class Range:
         self.most = most
 
     def fault(self, value: Any) -> str | None:
+        if value != value:
+            return "Value must be a number"
         if value < self.least:
             return f"Value must be at least {self.least}"
         if self.most is not None and value > self.most:
