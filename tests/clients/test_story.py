@@ -11,7 +11,10 @@ import pytest
 
 from compat.clients import CLIENTS, adapter, traits
 from compat.kstream_server import KstreamServer
-from compat.story import Adapter, Chapter, ClientMissing, chapters
+from compat.story import CODECS, Adapter, Chapter, ClientMissing, chapters
+from kstream.records.batch import read_header
+from kstream.testing.client import WireClient
+from tests.requests import batches, fetch
 
 pytestmark = pytest.mark.clients
 
@@ -27,6 +30,8 @@ TOLD = [
 def server() -> Iterator[KstreamServer]:
     with KstreamServer() as running:
         yield running
+        assert running.is_running, running.log_tail()
+        assert "Traceback" not in running.log_path.read_text(), running.log_tail()
 
 
 @pytest.fixture(scope="module")
@@ -45,5 +50,20 @@ def test_story(server: KstreamServer, adapters: dict[str, Adapter], client: str,
             adapters[client] = adapter(client, server.bootstrap)
         except ClientMissing as missing:
             pytest.skip(str(missing))
-    chapter.tell(adapters[client], f"{client}-{chapter.name}")
-    assert server.is_running, server.log_tail()
+    topic = f"{client}-{chapter.name}"
+    chapter.tell(adapters[client], topic)
+
+    codec, _, idempotent = chapter.name.partition("-")
+    if codec in CODECS:
+        stored = _stored(server, topic, partition=1 if traits(client).administers else 0)
+        assert {codec_name for codec_name, _ in stored} == {codec}
+        assert {has_producer_id for _, has_producer_id in stored} == {bool(idempotent)}
+
+
+def _stored(server: KstreamServer, topic: str, *, partition: int) -> list[tuple[str, bool]]:
+    """The codec of each batch, and whether a producer id is in it: so the client did as it was asked."""
+    with WireClient(*server.address) as client:
+        headers = [
+            read_header(batch) for batch in batches(fetch(client, topic, 0, partition=partition).records)
+        ]
+    return [(header.codec.name.lower(), header.has_producer_id) for header in headers]
