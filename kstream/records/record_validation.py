@@ -24,28 +24,38 @@ from kstream.wire.primitives import BadEncoding, read_uvarint_rest, read_varint,
 RECORD_ERRORS_MAX = 1000
 """A decompressed batch can hold millions of records; an answer naming each would outgrow the request."""
 
+RECORD_SIZE_BYTES_MAX = (1 << 31) - 9
+"""Kafka's default of `max.decompressed.message.bytes`: the largest array that Java has."""
+
 _INT64_MAX = (1 << 63) - 1
 _ANY_TIME = 1 << 65
 
 
 @dataclass(slots=True)
 class RecordRules:
-    """What a topic asks of each record: `cleanup.policy`, `message.timestamp.*`, and a bound of our own."""
+    """What a topic asks of each record: `cleanup.policy` and `message.timestamp.*`.
+
+    `record_size_bytes_max` is `max.decompressed.message.bytes`, which Kafka applies to single records of
+    compressed batches. `decompressed_size_bytes_max` is a bound of our own on all of them together.
+    """
 
     is_compacted: bool = False
     timestamp_type: TimestampType = TimestampType.CREATE_TIME
     timestamp_before_max_ms: int = _INT64_MAX
     timestamp_after_max_ms: int = 3_600_000
+    record_size_bytes_max: int = RECORD_SIZE_BYTES_MAX
     decompressed_size_bytes_max: int = SIZE_BYTES_MAX
 
 
 def must_check_records(header: BatchHeader, rules: RecordRules, now_ms: int) -> bool:
     """Whether header and CRC are not enough for this topic, whatever `kstream.validate.records` says.
 
-    So it is where keys are required, where the header's own times are out of range, and where the producer
-    claims LogAppendTime.
+    So it is where keys are required, where the header's own times are out of range, where the producer claims
+    LogAppendTime, and where `max.decompressed.message.bytes` is set.
     """
     if rules.is_compacted or header[5] & LOG_APPEND_TIME_FLAG:
+        return True
+    if header[5] & CODEC_MASK and rules.record_size_bytes_max < RECORD_SIZE_BYTES_MAX:
         return True
     if rules.timestamp_type:
         return False
@@ -99,6 +109,7 @@ def _walk(payload: bytes, header: BatchHeader, rules: RecordRules, now_ms: int) 
     Varints are read in place where they take one byte or two, as all but a few do.
     """
     is_compacted = rules.is_compacted
+    size_max = rules.record_size_bytes_max if header[5] & CODEC_MASK else RECORD_SIZE_BYTES_MAX
     low = now_ms - rules.timestamp_before_max_ms
     high = now_ms + rules.timestamp_after_max_ms
     base_timestamp_ms = header[7]
@@ -113,8 +124,8 @@ def _walk(payload: bytes, header: BatchHeader, rules: RecordRules, now_ms: int) 
         at += 1
         if size > 127:
             size, at = _two_bytes_or_more(payload, at, size)
-        if size & 1:
-            raise CorruptBatch(f"record {index} has negative size")
+        if size & 1 or size >> 1 > size_max:
+            raise CorruptBatch(f"record {index} has size {(size >> 1) ^ -(size & 1)}")
         end = at + (size >> 1)
         at += 1
         delta = payload[at]

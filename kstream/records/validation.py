@@ -9,8 +9,9 @@ Three steps, in Kafka's order, so that a batch with two faults gets the same err
 2. The header: base offset other than 0: 87. More than `max.message.bytes`: MESSAGE_TOO_LARGE (10). CRC: 2.
    A record count that is not positive or not what the last offset says, a control batch, a producer id
    without a sequence: 87.
-3. The records: not parsing, bytes left over: 87. No key on a compacted topic (87) and timestamps out of
-   range (32) are listed record by record (KIP-467); with both kinds the code is 32.
+3. The records: not parsing, bytes left over, one of a compressed batch larger than
+   `max.decompressed.message.bytes`: 87. No key on a compacted topic (87) and timestamps out of range (32) are
+   listed record by record (KIP-467); with both kinds the code is 32.
 
 RECORD_LIST_TOO_LARGE (18) comes after all of these, from the log: a batch larger than `segment.bytes`.
 
@@ -20,9 +21,9 @@ Where kstream differs, and why: Kafka 4.4.0 stores uncompressed records whose of
 2, ... and compressed ones whose own length is wrong, and no consumer reads either; it answers
 UNKNOWN_SERVER_ERROR (-1) where an exception of its own escapes: offset deltas in compressed batches,
 streams that do not decompress, unknown codecs. Here the first three are 87 and an unknown codec is 76. A
-varint of more than 32 bits is 87 instead of cut to size. Records that decompress beyond the limit, which
-Kafka does not have, are MESSAGE_TOO_LARGE: producers split the batch. The list of record errors is cut
-at `RECORD_ERRORS_MAX`.
+varint of more than 32 bits is 87 instead of cut to size. A batch that decompresses beyond a limit of our
+own is MESSAGE_TOO_LARGE: producers split such a batch. The list of record errors is cut at
+`RECORD_ERRORS_MAX`.
 """
 
 from __future__ import annotations

@@ -262,6 +262,18 @@ def test_a_bomb_is_too_large(codec: Codec) -> None:
     assert checked(batch, RecordRules(decompressed_size_bytes_max=(1 << 20) + 100)) == NOW_MS
 
 
+@pytest.mark.parametrize("codec", Codec)
+def test_max_decompressed_message_bytes_is_for_single_records_of_compressed_batches(codec: Codec) -> None:
+    rules = RecordRules(record_size_bytes_max=1000)
+    fits = build_batch([(NOW_MS, b"k", b"v" * 992)] * 5, codec=codec)
+    assert checked(fits, rules) == NOW_MS
+    too_large = build_batch([(NOW_MS, b"k", b"v" * 993)], codec=codec)
+    if codec is Codec.NONE:
+        assert checked(too_large, rules) == NOW_MS
+    else:
+        assert refusal(too_large, rules).code is ErrorCode.INVALID_RECORD
+
+
 # -- when the header is enough
 
 
@@ -278,6 +290,9 @@ def test_a_bomb_is_too_large(codec: Codec) -> None:
         (RecordRules(), {"base_timestamp_ms": NOW_MS + HOUR_MS + 1}, True),
         (WITHIN_A_SECOND, {"base_timestamp_ms": NOW_MS - 1001}, True),
         (LOG_APPEND_TIME, {"base_timestamp_ms": 0, "max_timestamp_ms": 0}, False),
+        (RecordRules(record_size_bytes_max=1000), {}, False),
+        (RecordRules(record_size_bytes_max=1000), {"attributes": 1}, True),
+        (RecordRules(), {"attributes": 1}, False),
     ],
 )
 def test_when_the_records_must_be_looked_at(
