@@ -11,7 +11,7 @@ from kstream.log.config import INT64_MAX, LogConfig
 from kstream.log.partition import AppendResult, PartitionLog
 from kstream.log.slices import LogSlice
 from kstream.records.batch import BatchHeader
-from kstream.records.compression import SIZE_BYTES_MAX, Codec
+from kstream.records.compression import Codec
 from kstream.records.recompression import target_codec
 from kstream.records.validation import RecordRules
 
@@ -70,7 +70,7 @@ class Partition:
             timestamp_type=config.message_timestamp_type,
             timestamp_before_max_ms=config.message_timestamp_before_max_ms,
             timestamp_after_max_ms=config.message_timestamp_after_max_ms,
-            decompressed_size_bytes_max=min(config.max_decompressed_message_bytes, SIZE_BYTES_MAX),
+            record_size_bytes_max=config.max_decompressed_message_bytes,
         )
 
     @property
