@@ -38,60 +38,57 @@ class CorruptIndex(KstreamError):
 
 
 class Index:
-    """One index file. Keys and values are what the two columns hold: offsets relative to the base offset."""
+    """One index file. Keys and values are what the two columns hold."""
 
     ENTRY: ClassVar[struct.Struct]
     DTYPE: ClassVar[list[tuple[str, str]]]
 
-    __slots__ = ("_file_entries", "_memory_begin", "_written", "keys", "path", "values")
+    __slots__ = ("_file_entries", "_memory", "_written", "path")
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.keys = array("q")
-        self.values = array("q")
-        self._memory_begin = 0  # number of the first entry that is in memory
+        # Number of the first entry that is in memory, keys, values. Replaced as one, so that a search in
+        # another thread sees columns that belong together.
+        self._memory = (0, array("q"), array("q"))
         self._written = 0  # entries in the file
         self._file_entries: Any = None
 
     def load(self) -> None:
-        """Take the file as it is.
+        """Take the file as it is, its newest entries into memory.
 
         Raises:
             CorruptIndex: it is not a whole number of ascending entries.
             FileNotFoundError: there is none.
         """
-        size_bytes = self.path.stat().st_size
-        count, rest = divmod(size_bytes, self.ENTRY.size)
-        if rest:
-            raise CorruptIndex(f"{self.path} has {rest} bytes too many")
-        self.keys, self.values = array("q"), array("q")
-        self._written = count
-        self._memory_begin = 0
-        self._file_entries = None
-        if count <= _RUN:
-            for key, value in self.ENTRY.iter_unpack(self.path.read_bytes()):
-                self.keys.append(key)
-                self.values.append(value)
-            ascending = _ascends(self.keys) and _ascends(self.values)
-        else:
-            self._memory_begin = count
-            entries = self.file_entries()
-            ascending = bool(
-                (entries["key"][1:] > entries["key"][:-1]).all()
-                and (entries["value"][1:] > entries["value"][:-1]).all()
-            )
-        if not ascending:
+        with self.path.open("rb") as file:
+            count, rest = divmod(os.fstat(file.fileno()).st_size, self.ENTRY.size)
+            if rest:
+                raise CorruptIndex(f"{self.path} has {rest} bytes too many")
+            begin = max(0, count - _RUN)
+            file.seek(begin * self.ENTRY.size)
+            content = file.read((count - begin) * self.ENTRY.size)
+        keys, values = array("q"), array("q")
+        for key, value in self.ENTRY.iter_unpack(content):
+            keys.append(key)
+            values.append(value)
+        if not (_ascends(keys) and _ascends(values)):
             raise CorruptIndex(f"{self.path} does not ascend")
+        self._memory = (begin, keys, values)
+        self._written = count
+        self._file_entries = None
 
     @property
     def count(self) -> int:
-        return self._memory_begin + len(self.keys)
+        begin, keys, _ = self._memory
+        return begin + len(keys)
 
     def append(self, key: int, value: int) -> None:
         """Both must be above those of the entry before."""
-        self.keys.append(key)
-        self.values.append(value)
-        if len(self.keys) % _RUN == 0 and self._memory_begin + len(self.keys) > self._written:
+        begin, keys, values = self._memory
+        # In this order for those who search in a thread meanwhile.
+        values.append(value)
+        keys.append(key)
+        if len(keys) % _RUN == 0 and begin + len(keys) > self._written:
             try:
                 self.flush()
             except OSError as error:
@@ -101,100 +98,110 @@ class Index:
 
     def last(self) -> tuple[int, int] | None:
         """The newest entry."""
-        return self.entry(self.count - 1) if self.count else None
+        count = self.count
+        return self.entry(count - 1) if count else None
 
     def entry(self, number: int) -> tuple[int, int]:
         """Key and value of one entry, counted from 0."""
-        at = number - self._memory_begin
-        if at >= 0:
-            return self.keys[at], self.values[at]
+        begin, keys, values = self._memory
+        if number >= begin:
+            return keys[number - begin], values[number - begin]
         key, value = self.file_entries()[number]
         return int(key), int(value)
 
     def floor(self, key: int) -> tuple[int, int] | None:
-        """The last entry whose key is at most `key`. HOT."""
-        keys = self.keys
+        """The last entry whose key is at most `key`. HOT. Raises CorruptIndex."""
+        begin, keys, values = self._memory
         if keys and keys[0] <= key:
             at = bisect_right(keys, key) - 1
-            return keys[at], self.values[at]
-        if not self._memory_begin:
+            return keys[at], values[at]
+        if not begin:
             return None
-        number = bisect_right(self._column("key"), key)
+        number = bisect_right(self._column("key", begin), key)
         return self.entry(number - 1) if number else None
 
     def first_with_value_from(self, value: int) -> tuple[int, int] | None:
-        """The first entry whose value is at least `value`."""
+        """The first entry whose value is at least `value`. Raises CorruptIndex."""
         number = self._count_below("value", value)
         return self.entry(number) if number < self.count else None
 
     def truncate(self, *, key: int | None = None, value: int | None = None) -> None:
-        """Drop entries whose key, or whose value, is at or above the one given."""
+        """Drop entries whose key, or value, is at or above the one given. Raises CorruptIndex, OSError."""
         if key is not None:
             self.keep(self._count_below("key", key))
         if value is not None:
             self.keep(self._count_below("value", value))
 
     def keep(self, count: int) -> None:
-        """Keep the first `count` entries only."""
-        if count >= self.count:
+        """Keep the first `count` entries only. Raises OSError."""
+        begin, keys, values = self._memory
+        if count >= begin + len(keys):
             return
         if count < self._written:
             self._file_entries = None
             os.truncate(self.path, count * self.ENTRY.size)
             self._written = count
-        self._memory_begin = min(self._memory_begin, count)
-        del self.keys[count - self._memory_begin :]
-        del self.values[count - self._memory_begin :]
+        if count >= begin:
+            self._memory = (begin, keys[: count - begin], values[: count - begin])
+        else:
+            self.load()
 
     def clear(self) -> None:
-        """Begin anew with an empty file."""
+        """Begin anew with an empty file. Raises OSError."""
         self.path.write_bytes(b"")
-        self.keys, self.values = array("q"), array("q")
-        self._memory_begin = self._written = 0
+        self._memory = (0, array("q"), array("q"))
+        self._written = 0
         self._file_entries = None
 
     def flush(self) -> None:
         """Write the entries that are only in memory; keep the newest there. Raises OSError."""
-        begin = self._written - self._memory_begin
-        if begin < len(self.keys):
-            pack = self.ENTRY.pack
-            run = b"".join(map(pack, self.keys[begin:], self.values[begin:]))
+        begin, keys, values = self._memory
+        unwritten = self._written - begin
+        if unwritten < len(keys):
+            run = b"".join(map(self.ENTRY.pack, keys[unwritten:], values[unwritten:]))
             fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 if os.pwrite(fd, run, self._written * self.ENTRY.size) != len(run):
                     raise OSError(f"short write to {self.path}")
             finally:
                 os.close(fd)
-            self._written = self.count
-            self._file_entries = None
-        surplus = len(self.keys) - _RUN
+            self._written = begin + len(keys)
+        surplus = len(keys) - _RUN
         if surplus > 0:
-            del self.keys[:surplus]
-            del self.values[:surplus]
-            self._memory_begin += surplus
+            self._file_entries = None
+            self._memory = (begin + surplus, keys[surplus:], values[surplus:])
 
     def file_entries(self) -> Any:
-        """The entries on file: a NumPy array over a mapping, columns "key" and "value"."""
-        if self._file_entries is None:
+        """The entries that are no longer in memory: a NumPy array over a mapping, columns "key" and "value".
+
+        Raises CorruptIndex if they do not ascend.
+        """
+        entries = self._file_entries
+        if entries is None:
             import numpy as np
 
             with self.path.open("rb") as file:
-                size_bytes = self._written * self.ENTRY.size
+                size_bytes = self._memory[0] * self.ENTRY.size
                 mapping = mmap.mmap(file.fileno(), size_bytes, mmap.MAP_SHARED, mmap.PROT_READ)
-            self._file_entries = np.frombuffer(mapping, dtype=self.DTYPE)
-        return self._file_entries
+            entries = np.frombuffer(mapping, dtype=self.DTYPE)
+            for column in (entries["key"], entries["value"]):
+                if not (column[1:] > column[:-1]).all():
+                    raise CorruptIndex(f"{self.path} does not ascend")
+            self._file_entries = entries
+        return entries
 
-    def _column(self, name: str) -> Sequence[int]:
+    def _column(self, name: str, count: int) -> Sequence[int]:
         # bisect over the array beats numpy.searchsorted, which would first copy it into the machine's byte
         # order.
-        column: Sequence[int] = self.file_entries()[name][: self._memory_begin]
+        column: Sequence[int] = self.file_entries()[name][:count]
         return column
 
     def _count_below(self, name: str, limit: int) -> int:
-        memory = self.keys if name == "key" else self.values
-        if self._memory_begin and not (memory and memory[0] < limit):
-            return bisect_left(self._column(name), limit)
-        return self._memory_begin + bisect_left(memory, limit)
+        begin, keys, values = self._memory
+        memory = keys if name == "key" else values
+        if begin and not (memory and memory[0] < limit):
+            return bisect_left(self._column(name, begin), limit)
+        return begin + bisect_left(memory, limit)
 
 
 class OffsetIndex(Index):

@@ -7,61 +7,48 @@ What a log decides (offsets, producer windows, open transactions, epochs) is a f
 from __future__ import annotations
 
 import logging
-from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from kstream.errors import ApiError, ErrorCode
 from kstream.log import retention, syncing, timestamps, truncation
-from kstream.log.analysis import Analysis, Origin
+from kstream.log.analysis import Origin
+from kstream.log.appending import AppendResult, append_batches, check_sizes, duplicate_result
 from kstream.log.config import LogConfig
 from kstream.log.epochs import LeaderEpochs
 from kstream.log.errors import LogStorageError, OffsetOutOfRange
 from kstream.log.platform import NATIVE, Buffer, Platform
-from kstream.log.producers import BatchMetadata, ProducerState
+from kstream.log.producers import ProducerState
 from kstream.log.recovery import open_files
 from kstream.log.segment import Segment
+from kstream.log.segments import SegmentList
 from kstream.log.slices import EMPTY_SLICE, LogSlice
 from kstream.log.snapshots import snapshot_path, write_snapshot
 from kstream.log.txn_index import AbortedTransaction
-from kstream.records.batch import FRONT, BatchHeader, TimestampType, set_timestamps, stamp
+from kstream.records.batch import FRONT, BatchHeader, TimestampType
 
 __all__ = ["AppendResult", "LogStorageError", "OffsetOutOfRange", "Origin", "PartitionLog"]
 
 _log = logging.getLogger(__name__)
 
-_HINTS_MAX = 64
 _FRESH_BYTES = 16 * 1024 * 1024
 """So much behind the end was written moments ago: it is in the page cache without asking."""
-
-
-class AppendResult(NamedTuple):
-    """Where batches went. For a retry of a batch that is already here: where that one went."""
-
-    base_offset: int
-    last_offset: int
-    log_append_time_ms: int
-    """-1 unless the topic has LogAppendTime."""
-    log_start_offset: int
-    is_duplicate: bool = False
 
 
 class PartitionLog:
     """A partition on disk. Obtain it by `open`; `LogDirectory` knows the arguments."""
 
     __slots__ = (
-        "_active",
-        "_bases",
         "_closed",
         "_fresh_from",
         "_high_watermark",
-        "_hints",
         "_offline",
         "config",
         "directory",
         "directory_changed",
         "end_offset",
+        "follows_end",
+        "is_clean",
+        "is_deleted",
         "leader_epochs",
         "log_start_offset",
         "platform",
@@ -90,7 +77,7 @@ class PartitionLog:
         self.directory = directory
         self.config = config
         self.platform = platform
-        self.segments = segments
+        self.segments = SegmentList(segments)
         self.producers = producers
         self.leader_epochs = leader_epochs
         self.topic_id = topic_id
@@ -102,11 +89,13 @@ class PartitionLog:
         self.snapshot_offset = snapshot_offset
         """Where the newest producer snapshot stands, -1 if there is none."""
         self.directory_changed = True
-        self._high_watermark: int | None = None
-        self._bases = [segment.base_offset for segment in segments]
-        self._active = segments[-1]
-        self._fresh_from = self._active.size_bytes
-        self._hints: dict[int, tuple[Segment, int]] = {}
+        self.is_clean = False
+        """Whether it was closed in order: the next start needs no recovery."""
+        self.is_deleted = False
+        self._high_watermark = 0
+        self.follows_end = True
+        """Whether the high watermark is the log's end, since nobody set it."""
+        self._fresh_from = segments[-1].size_bytes
         self._offline: OSError | None = None
         self._closed = False
 
@@ -162,10 +151,6 @@ class PartitionLog:
         return f"PartitionLog({self.directory.name}, {self.log_start_offset}..{self.end_offset})"
 
     @property
-    def active(self) -> Segment:
-        return self._active
-
-    @property
     def size_bytes(self) -> int:
         """Bytes of all batches in all segments."""
         return sum(segment.size_bytes for segment in self.segments)
@@ -173,13 +158,12 @@ class PartitionLog:
     @property
     def high_watermark(self) -> int:
         """Where plain readers stop: the log's end unless replication or durability set it lower."""
-        end_offset = self.end_offset
-        high_watermark = self._high_watermark
-        return end_offset if high_watermark is None or high_watermark > end_offset else high_watermark
+        return self.end_offset if self.follows_end else min(self._high_watermark, self.end_offset)
 
     @high_watermark.setter
     def high_watermark(self, offset: int) -> None:
         self._high_watermark = offset
+        self.follows_end = False
         self.producers.on_high_watermark(offset)
 
     @property
@@ -228,17 +212,17 @@ class PartitionLog:
             or header.attributes & 0x20
             or config.message_timestamp_type is not TimestampType.CREATE_TIME
         ):
-            return self._append_batches(buffer, headers, leader_epoch, now_ms, origin)
+            return append_batches(self, buffer, headers, leader_epoch, now_ms, origin)
         size_bytes = header.length + 12
         if size_bytes > config.max_message_bytes or size_bytes > config.segment_bytes:
-            self._check_sizes(headers, size_bytes)
+            check_sizes(config, headers, size_bytes)
         producer_id = header.producer_id
         if producer_id >= 0:
             entry = self.producers.entries.get(producer_id)
             if entry is not None:
                 duplicate = entry.check(header)
                 if duplicate is not None:
-                    return self._duplicate(duplicate)
+                    return duplicate_result(self, duplicate)
         base_offset = self.end_offset
         last_offset = base_offset + header.last_offset_delta
         if type(buffer) is memoryview and not buffer.readonly:
@@ -247,105 +231,29 @@ class PartitionLog:
         else:
             pieces = (FRONT.pack(base_offset, header.length, leader_epoch), memoryview(buffer)[16:])
         timestamp_ms = header.max_timestamp_ms
-        segment = self._write(pieces, size_bytes, last_offset, timestamp_ms, now_ms)
+        segment = self.write(pieces, size_bytes, last_offset, timestamp_ms, now_ms)
         if leader_epoch != self.leader_epochs.latest:
-            self._begin_epoch(leader_epoch, base_offset)
+            self.assign_epoch(leader_epoch, base_offset)
         position = segment.size_bytes
         if not position:
             segment.first_timestamp_ms = timestamp_ms
+        # Before the index: a search by time may run in a thread, and must not find an entry without its
+        # batch.
+        segment.size_bytes = position + size_bytes
         segment.note_batch(last_offset, timestamp_ms, position, size_bytes, config.index_interval_bytes)
         if producer_id >= 0:
             self.producers.apply(header, base_offset)
-        segment.size_bytes = position + size_bytes
         self.end_offset = last_offset + 1
         return AppendResult(base_offset, last_offset, -1, self.log_start_offset)
 
-    def _append_batches(
-        self,
-        buffer: memoryview | bytes,
-        headers: Sequence[BatchHeader],
-        leader_epoch: int,
-        now_ms: int,
-        origin: Origin,
-    ) -> AppendResult:
-        """Append anything but one data batch of a client with its own timestamps."""
-        is_leader = origin is not Origin.REPLICATION
-        if is_leader:
-            self._check_sizes(headers, len(buffer))
-        data = buffer if type(buffer) is memoryview and not buffer.readonly else bytearray(buffer)
-        append_time_ms = -1
-        if is_leader and self.config.message_timestamp_type is TimestampType.LOG_APPEND_TIME:
-            append_time_ms = now_ms
-        analysis = Analysis(self.producers, origin)
-        placed: list[BatchHeader] = []
-        next_offset = self.end_offset if is_leader else max(self.end_offset, headers[0].base_offset)
-        position = 0
-        for header in headers:
-            if is_leader:
-                stamp(data, next_offset, leader_epoch, position)
-                if append_time_ms >= 0:
-                    header = set_timestamps(
-                        data, header, TimestampType.LOG_APPEND_TIME, append_time_ms, position
-                    )
-                header = header._replace(base_offset=next_offset, partition_leader_epoch=leader_epoch)
-            elif header.base_offset < next_offset:
-                raise ValueError(f"offset {header.base_offset} cannot follow {next_offset - 1}")
-            duplicate = analysis.add(header, header.base_offset, data, position)
-            if duplicate is not None:
-                return self._duplicate(duplicate)
-            placed.append(header)
-            next_offset = header.next_offset
-            position += header.length + 12
-        timestamp_ms = max(header.max_timestamp_ms for header in placed)
-        segment = self._write((data,), position, next_offset - 1, timestamp_ms, now_ms)
-        for header in placed:
-            self._begin_epoch(header.partition_leader_epoch, header.base_offset)
-        if not segment.size_bytes:
-            segment.first_timestamp_ms = placed[0].max_timestamp_ms
-        position = segment.size_bytes
-        interval = self.config.index_interval_bytes
-        for header in placed:
-            size_bytes = header.length + 12
-            segment.note_batch(header.last_offset, header.max_timestamp_ms, position, size_bytes, interval)
-            position += size_bytes
-        for aborted in analysis.commit():
-            segment.txn_index.append(aborted)
-        segment.size_bytes = position
-        self.end_offset = next_offset
-        if self._high_watermark is None:
-            self.producers.on_high_watermark(next_offset)
-        return AppendResult(placed[0].base_offset, next_offset - 1, append_time_ms, self.log_start_offset)
-
-    def _check_sizes(self, headers: Sequence[BatchHeader], size_bytes: int) -> None:
-        limit = self.config.max_message_bytes
-        for header in headers:
-            if header.size_bytes > limit:
-                raise ApiError(
-                    ErrorCode.MESSAGE_TOO_LARGE,
-                    f"a batch of {header.size_bytes} bytes where {limit} are allowed",
-                )
-        if size_bytes > self.config.segment_bytes:
-            raise ApiError(
-                ErrorCode.RECORD_LIST_TOO_LARGE,
-                f"{size_bytes} bytes of batches where a segment has {self.config.segment_bytes}",
-            )
-
-    def _duplicate(self, batch: BatchMetadata) -> AppendResult:
-        append_time_ms = -1
-        if self.config.message_timestamp_type is TimestampType.LOG_APPEND_TIME:
-            append_time_ms = batch.timestamp_ms
-        return AppendResult(
-            batch.first_offset, batch.last_offset, append_time_ms, self.log_start_offset, is_duplicate=True
-        )
-
-    def _write(
+    def write(
         self, pieces: Sequence[Buffer], size_bytes: int, last_offset: int, timestamp_ms: int, now_ms: int
     ) -> Segment:
         """Write behind the published end, in a new segment where one is due; returns the segment. HOT.
 
         Raises LogStorageError, with the file ending at the published end again.
         """
-        segment = self._active
+        segment = self.segments.active
         try:
             if segment.should_roll(size_bytes, last_offset, timestamp_ms, now_ms, self.config):
                 segment = self._roll(max(self.end_offset, last_offset - 0x7FFF_FFFF), now_ms)
@@ -374,16 +282,29 @@ class PartitionLog:
             self._offline = error
             _log.error("%s is offline until the next start: %s", self.directory, error)
 
-    def _begin_epoch(self, epoch: int, start_offset: int) -> None:
+    def assign_epoch(self, epoch: int, start_offset: int) -> None:
+        """Remember with which offset a leader epoch begins."""
         try:
             self.leader_epochs.assign(epoch, start_offset)
         except OSError as error:
             # In memory it is right, and the batches say it too: recovery would find it there.
             _log.warning("%s: the leader epoch's checkpoint is not written: %s", self.directory, error)
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Batches from the log's end on are of a new leader epoch."""
+        self.assign_epoch(epoch, self.end_offset)
+
+    def end_offset_for_epoch(self, epoch: int) -> tuple[int, int]:
+        """(epoch, end offset) of the largest epoch up to the one asked for; (-1, -1) if unknown (KIP-279)."""
+        return self.leader_epochs.end_offset_for(epoch, self.end_offset)
+
+    def expire_producers(self, now_ms: int) -> None:
+        """Forget producers that were silent longer than `producer.id.expiration.ms`."""
+        self.producers.expire(now_ms, self.config.producer_id_expiration_ms)
+
     def roll(self, now_ms: int) -> None:
         """Begin a new segment unless the active one is empty. Raises LogStorageError."""
-        if not self._active.size_bytes:
+        if not self.segments.active.size_bytes:
             return
         try:
             self._roll(self.end_offset, now_ms)
@@ -392,7 +313,7 @@ class PartitionLog:
 
     def _roll(self, base_offset: int, now_ms: int) -> Segment:
         # What can fail comes first, and can be done again; the switch cannot fail.
-        old = self._active
+        old = self.segments.active
         if not old.size_bytes and base_offset == old.base_offset:
             return old
         old.seal()
@@ -401,10 +322,7 @@ class PartitionLog:
         if not old.size_bytes:
             old.unlink()
             self.segments.pop()
-            self._bases.pop()
         self.segments.append(segment)
-        self._bases.append(base_offset)
-        self._active = segment
         self._fresh_from = 0
         self.directory_changed = True
         return segment
@@ -415,7 +333,7 @@ class PartitionLog:
         if offset > before:
             write_snapshot(snapshot_path(self.directory, offset), self.producers.entries.values())
             self.snapshot_offset = offset
-            if before >= 0 and before not in self._bases:
+            if before >= 0 and not self.segments.has_base(before):
                 # One of an earlier close: those at segments' beginnings serve recovery, this one nothing any
                 # more.
                 snapshot_path(self.directory, before).unlink(missing_ok=True)
@@ -445,16 +363,13 @@ class PartitionLog:
         limit = end if end_offset is None or end_offset > end else end_offset
         if offset >= limit:
             if offset == end:
-                self._hint(offset, self._active, self._active.size_bytes)
+                # Whoever reads at the end comes back when there is more: it will begin here.
+                active = self.segments.active
+                self.segments.hint(offset, active, active.size_bytes)
             return EMPTY_SLICE
-        hint = self._hints.get(offset)
-        if hint is None or hint[1] >= hint[0].size_bytes:
-            segment, position = self._locate(offset)
-            if position >= segment.size_bytes:
-                return EMPTY_SLICE
-        else:
-            segment, position = hint
-        stop = segment.size_bytes if limit == end else self._stop(segment, limit)
+        segments = self.segments
+        segment, position = segments.locate(offset)
+        stop = segment.size_bytes if limit == end else segments.locate_in(segment, limit)
         available = stop - position
         if available > size_bytes_max:
             file = segment.file
@@ -467,60 +382,23 @@ class PartitionLog:
                 return EMPTY_SLICE
         elif available <= 0:
             return EMPTY_SLICE
-        active = self._active
         is_fresh = False
-        if segment is active:
-            if limit == end and position + available == active.size_bytes:
-                self._hint(end, active, active.size_bytes)
-            is_fresh = position >= self._fresh_from and active.size_bytes - position <= _FRESH_BYTES
+        if segment is segments.active:
+            size_bytes = segment.size_bytes
+            if position + available == size_bytes:
+                segments.hint(end, segment, size_bytes)
+            is_fresh = position >= self._fresh_from and size_bytes - position <= _FRESH_BYTES
         return LogSlice(segment.file, position, available, segment.base_offset, is_fresh)
-
-    def _hint(self, offset: int, segment: Segment, position: int) -> None:
-        hints = self._hints
-        if len(hints) >= _HINTS_MAX:
-            hints.clear()
-        hints[offset] = (segment, position)
-
-    def forget_hints(self) -> None:
-        """Positions changed: look them up again."""
-        self._hints.clear()
-
-    def _locate(self, offset: int) -> tuple[Segment, int]:
-        """Segment and position of the first batch that ends at or after `offset`."""
-        number = bisect_right(self._bases, offset) - 1
-        segments = self.segments
-        segment = segments[max(number, 0)]
-        position = segment.locate(offset)
-        while position >= segment.size_bytes and segment is not self._active:
-            # The offsets up to the next segment were compacted away.
-            number += 1
-            segment = segments[number]
-            position = segment.locate(offset)
-        self._hint(offset, segment, position)
-        return segment, position
-
-    def _stop(self, segment: Segment, limit: int) -> int:
-        """Where in `segment` the batches below the offset `limit` end."""
-        hint = self._hints.get(limit)
-        if hint is not None and hint[0] is segment:
-            return hint[1]
-        stop = segment.locate(limit)
-        if stop < segment.size_bytes:
-            self._hint(limit, segment, stop)
-        return stop
-
-    def segment_of(self, offset: int) -> Segment:
-        """The segment in whose range `offset` is."""
-        return self.segments[max(bisect_right(self._bases, offset) - 1, 0)]
 
     def aborted_transactions(self, offset: int, found: LogSlice) -> list[AbortedTransaction]:
         """Aborted transactions that a read_committed reader of `found`, read from `offset`, must know."""
         if not found.size_bytes:
             return []
-        number = max(bisect_right(self._bases, found.segment_base_offset) - 1, 0)
+        number = self.segments.number_of(found.segment_base_offset)
         bound = self.segments[number].offset_bound_behind(found.position + found.size_bytes)
         if bound is None:
-            bound = self._bases[number + 1] if number + 1 < len(self._bases) else self.end_offset
+            is_last = number + 1 == len(self.segments)
+            bound = self.end_offset if is_last else self.segments[number + 1].base_offset
         aborted: list[AbortedTransaction] = []
         for segment in self.segments[number:]:
             some, complete = segment.txn_index.collect(offset, bound)
@@ -566,15 +444,16 @@ class PartitionLog:
         try:
             if clean:
                 self.check_online()
-                self._active.seal()
+                self.segments.active.seal()
                 if self.end_offset > self.segments[0].base_offset:
                     self.take_snapshot(self.end_offset)
                 self.flush()
+                self.is_clean = True
         except OSError as error:
             raise LogStorageError(f"{self.directory}: {error}") from error
         finally:
             self._closed = True
-            self._hints.clear()
+            self.segments.forget_hints()
             for segment in self.segments:
                 segment.abandon()
 
@@ -583,27 +462,14 @@ class PartitionLog:
         for segment in self.segments[:-1]:
             segment.let_go()
 
-    def replace_segments(self, segments: list[Segment]) -> None:
-        """Go on with other segments, the last of them active."""
-        self.segments = segments
-        self._bases = [segment.base_offset for segment in segments]
-        self._active = segments[-1]
-        self._fresh_from = self._active.size_bytes
-        self._hints.clear()
-
-    def delete(self) -> None:
-        """Delete the partition from disk. Slices in flight stay readable. Raises OSError."""
-        retention.remove_tree(self.begin_delete())
-
-    def begin_delete(self) -> Path:
-        """Close the log and rename its directory so that no start sees it as a partition; returns the new
-        path.
-
-        `retention.remove_tree` deletes it, in a thread where that may take long. Raises OSError.
+    def delete(self) -> retention.Removal:
+        """Close the log and rename its directory, so that no start sees it as a partition; `finish` the
+        removal in a thread. Slices in flight stay readable. Raises OSError.
         """
         self.close(clean=False)
+        self.is_deleted = True
         self.directory = retention.rename_for_deletion(self.directory)
-        return self.directory
+        return retention.Removal([self.directory])
 
     def delete_records(self, before_offset: int) -> int:
         """Move the log's start up to an offset; returns where it is now. Data goes with

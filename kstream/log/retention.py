@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from kstream.log.segment import Segment
 
 DELETED_SUFFIX = ".deleted"
+DELETED_DIRECTORY_SUFFIX = "-delete"
 _NAME_BYTES_MAX = 255
 
 
 class Removal:
-    """Files that no longer belong to the log, for somebody to unlink."""
+    """Files and directories that no longer belong to a log, for somebody to unlink."""
 
     __slots__ = ("paths",)
 
@@ -39,7 +40,10 @@ class Removal:
     def finish(self) -> None:
         """Unlink them. May take long: for a thread. Raises OSError."""
         for path in self.paths:
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def delete_old_segments(log: PartitionLog, now_ms: int) -> Removal:
@@ -58,7 +62,7 @@ def delete_old_segments(log: PartitionLog, now_ms: int) -> Removal:
     for segment in gone:
         paths += _set_aside(segment)
     log.directory_changed = True
-    log.replace_segments(log.segments[count:])
+    log.segments.replace(log.segments[count:])
     first_offset = log.segments[0].base_offset
     raise_log_start(log, first_offset)
     paths += _old_snapshots(log, first_offset)
@@ -126,12 +130,7 @@ def rename_for_deletion(directory: Path) -> Path:
     """Rename a partition's directory to `<partition>.<32 hex digits>-delete`; returns the new path. Raises
     OSError.
     """
-    suffix = f".{uuid4().hex}-delete"
+    suffix = f".{uuid4().hex}{DELETED_DIRECTORY_SUFFIX}"
     renamed = directory.with_name(directory.name[: _NAME_BYTES_MAX - len(suffix)] + suffix)
     os.rename(directory, renamed)
     return renamed
-
-
-def remove_tree(directory: Path) -> None:
-    """Delete a directory and all in it. For a thread. Raises OSError."""
-    shutil.rmtree(directory)

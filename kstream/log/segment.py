@@ -247,14 +247,15 @@ class Segment:
             return 0
         base = self.base_offset
         mapping = self.file.mapping(end)
-        entry = self.index.floor(offset - base)
         position = 0
-        if entry is not None:
-            position = entry[1]
-            if not self._is_batch(position, base + entry[0]):
-                _log.warning("rebuilding the indexes of %s: an entry contradicts the log", self.path)
-                self.rebuild_indexes()
-                return self.locate(offset)
+        try:
+            entry = self.index.floor(offset - base)
+            if entry is not None:
+                position = entry[1]
+                self._check_entry(position, base + entry[0])
+        except CorruptIndex as reason:
+            self._rebuild_because(reason)
+            return self.locate(offset)
         unpack = _unpack_bounds
         while position < end:
             base_offset, length, delta = unpack(mapping, position)
@@ -265,11 +266,17 @@ class Segment:
             position += length + 12
         return end
 
-    def _is_batch(self, position: int, last_offset: int) -> bool:
-        if position > self.size_bytes - HEADER_SIZE:
-            return False
-        base_offset, _, delta = _unpack_bounds(self.file.mapping(self.size_bytes), position)
-        return bool(base_offset + delta == last_offset)
+    def _check_entry(self, position: int, last_offset: int) -> None:
+        """Raises CorruptIndex unless the batch at `position` ends with `last_offset`."""
+        if position <= self.size_bytes - HEADER_SIZE:
+            base_offset, _, delta = _unpack_bounds(self.file.mapping(position + HEADER_SIZE), position)
+            if base_offset + delta == last_offset:
+                return
+        raise CorruptIndex(f"an entry says that offset {last_offset} is at byte {position}, which is not so")
+
+    def _rebuild_because(self, reason: CorruptIndex) -> None:
+        _log.warning("rebuilding the indexes of %s: %s", self.path, reason)
+        self.rebuild_indexes()
 
     def _corrupt_at(self, position: int) -> LogStorageError:
         return LogStorageError(f"{self.path} has no record batch at byte {position}")
@@ -277,11 +284,14 @@ class Segment:
     def next_offset(self) -> int:
         """The offset after the segment's last batch, found from the last index entry."""
         last = self.index.last()
-        position = 0 if last is None else last[1]
-        if last is not None and not self._is_batch(position, self.base_offset + last[0]):
-            _log.warning("rebuilding the indexes of %s: an entry contradicts the log", self.path)
-            self.rebuild_indexes()
-            return self.next_offset()
+        position = 0
+        if last is not None:
+            position = last[1]
+            try:
+                self._check_entry(position, self.base_offset + last[0])
+            except CorruptIndex as reason:
+                self._rebuild_because(reason)
+                return self.next_offset()
         return self._next_offset_from(position)
 
     def next_offset_by_scan(self) -> int:
@@ -303,8 +313,23 @@ class Segment:
 
     def offset_bound_behind(self, position: int) -> int | None:
         """An offset that no batch before `position` reaches, from the index; None if it ends before."""
-        entry = self.index.first_with_value_from(position)
+        try:
+            entry = self.index.first_with_value_from(position)
+        except CorruptIndex as reason:
+            self._rebuild_because(reason)
+            return self.offset_bound_behind(position)
         return None if entry is None else self.base_offset + entry[0]
+
+    def offset_before_time(self, timestamp_ms: int) -> int:
+        """Where a search for the first record at or after a time may begin: everything before this offset's
+        batch is older.
+        """
+        try:
+            entry = self.time_index.floor(timestamp_ms)
+        except CorruptIndex as reason:
+            self._rebuild_because(reason)
+            return self.offset_before_time(timestamp_ms)
+        return self.base_offset if entry is None else self.base_offset + entry[1]
 
     def seal(self) -> None:
         """No more batches come: complete the indexes and give reserved space back. Raises OSError."""
@@ -330,8 +355,13 @@ class Segment:
         OSError.
         """
         relative = last_offset_kept - self.base_offset + 1
-        self.index.truncate(key=relative)
-        self.time_index.truncate(value=relative)
+        try:
+            self.index.truncate(key=relative)
+            self.time_index.truncate(value=relative)
+        except CorruptIndex as reason:
+            self._rebuild_because(reason)
+            self.index.truncate(key=relative)
+            self.time_index.truncate(value=relative)
         self.txn_index.truncate(last_offset_kept + 1)
         self.size_bytes = position
         self.file.erase_behind(position)

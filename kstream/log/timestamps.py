@@ -33,10 +33,7 @@ def offset_for_timestamp(log: PartitionLog, timestamp_ms: int) -> OffsetAndTimes
 
 
 def _search_segment(segment: Segment, timestamp_ms: int, from_offset: int) -> OffsetAndTimestamp | None:
-    # Everything before the batch that brought the largest timestamp up to `timestamp_ms` is older.
-    entry = segment.time_index.floor(timestamp_ms)
-    start = from_offset if entry is None else max(from_offset, segment.base_offset + entry[1])
-    position = segment.locate(start)
+    position = segment.locate(max(from_offset, segment.offset_before_time(timestamp_ms)))
     end = segment.size_bytes
     mapping = segment.file.mapping(end)[:end]
     while position < end:

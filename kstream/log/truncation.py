@@ -36,7 +36,7 @@ def truncate_to(log: PartitionLog, offset: int, now_ms: int) -> None:
         end_offset = offset
         kept = [Segment.create(log.directory, offset, log.platform, now_ms)]
     log.directory_changed = True
-    log.replace_segments(kept)
+    log.segments.replace(kept)
     log.end_offset = end_offset
     log.log_start_offset = min(log.log_start_offset, end_offset)
     log.recovery_point = min(log.recovery_point, end_offset)

@@ -1,0 +1,194 @@
+"""The log directory: one server's partitions, and what it must remember between starts.
+
+| file | what | crash policy |
+|---|---|---|
+| `.lock` | held by the server that runs | goes with the process |
+| `meta.properties` | cluster, node and directory id | written once |
+| `.kafka_cleanshutdown` | nothing needs recovery | written last of all, removed at the next start |
+| `recovery-point-offset-checkpoint` | what is on the disk | too low costs a longer recovery |
+| `log-start-offset-checkpoint` | starts inside a segment | too low shows deleted records again |
+| `replication-offset-checkpoint` | high watermarks | for Kafka; here they follow from the logs |
+
+A partition is opened when it is asked for, and not before. After an unclean stop one that nobody asks for
+stays unrecovered, so the next stop is not called clean either.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from pathlib import Path
+
+from kstream.log.checkpoints import CorruptCheckpoint, read_offsets, replace_file, write_offsets
+from kstream.log.config import LogConfig
+from kstream.log.errors import UnusableDirectory
+from kstream.log.lock import DirectoryLock
+from kstream.log.meta_properties import MetaProperties, settle
+from kstream.log.partition import PartitionLog
+from kstream.log.platform import NATIVE, Platform
+from kstream.log.retention import DELETED_DIRECTORY_SUFFIX, Removal, rename_for_deletion
+
+_log = logging.getLogger(__name__)
+
+CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
+RECOVERY_POINTS = "recovery-point-offset-checkpoint"
+LOG_START_OFFSETS = "log-start-offset-checkpoint"
+HIGH_WATERMARKS = "replication-offset-checkpoint"
+
+_PARTITION_NAME = re.compile(r"([A-Za-z0-9._-]+)-([0-9]+)")
+
+PartitionKey = tuple[str, int]
+"""Topic name and partition index."""
+
+
+class LogDirectory:
+    """A directory of partitions that this server alone has. Obtain it by `open`, end with `close`."""
+
+    def __init__(self, path: Path, lock: DirectoryLock, meta: MetaProperties, platform: Platform) -> None:
+        self.path = path
+        self.cluster_id = meta.cluster_id
+        self.node_id = meta.node_id
+        self.directory_id = meta.directory_id
+        """16 bytes."""
+        self.was_clean = (path / CLEAN_SHUTDOWN).exists()
+        self._platform = platform
+        self._lock = lock
+        self._logs: dict[PartitionKey, PartitionLog] = {}
+        self._recovery_points = _read_checkpoint(path / RECOVERY_POINTS)
+        self._log_start_offsets = _read_checkpoint(path / LOG_START_OFFSETS)
+        self._high_watermarks = _read_checkpoint(path / HIGH_WATERMARKS)
+        self.unrecovered: set[PartitionKey] = set() if self.was_clean else set(self.partition_keys())
+        """Partitions that nobody opened since an unclean stop."""
+        self.leftovers = Removal(
+            [entry for entry in path.iterdir() if entry.name.endswith(DELETED_DIRECTORY_SUFFIX)]
+        )
+        """Directories of deleted partitions from before, for somebody to remove."""
+
+    @classmethod
+    def open(
+        cls, path: Path, *, node_id: int = 1, cluster_id: str | None = None, platform: Platform = NATIVE
+    ) -> LogDirectory:
+        """Take a directory, created if absent. Opens no partition.
+
+        Raises:
+            DirectoryInUse: another server has it.
+            UnusableDirectory: it cannot be written, or belongs to another node or cluster.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UnusableDirectory(f"cannot make the directory {path}: {error.strerror}") from error
+        lock = DirectoryLock(path)
+        try:
+            meta = settle(path, node_id=node_id, cluster_id=cluster_id)
+            directory = cls(path, lock, meta, platform)
+            if directory.was_clean:
+                # From here on this start is not clean until it says so itself, a power cut included.
+                os.unlink(path / CLEAN_SHUTDOWN)
+                platform.sync_directory(path)
+        except OSError as error:
+            lock.release()
+            raise UnusableDirectory(f"cannot use the directory {path}: {error}") from error
+        except BaseException:
+            lock.release()
+            raise
+        return directory
+
+    def partition_keys(self) -> list[PartitionKey]:
+        """The partitions that have a directory, sorted."""
+        keys = []
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                match = _PARTITION_NAME.fullmatch(entry.name)
+                if match is not None and entry.is_dir():
+                    keys.append((match[1], int(match[2])))
+        return sorted(keys)
+
+    def partition_path(self, topic: str, index: int) -> Path:
+        return self.path / f"{topic}-{index}"
+
+    def open_partition(
+        self, topic: str, index: int, config: LogConfig, *, topic_id: bytes | None, now_ms: int
+    ) -> PartitionLog:
+        """Open a partition's log, or create it; recovers it first if the last stop was not clean. Blocks.
+
+        Raises LogStorageError.
+        """
+        key = (topic, index)
+        log = PartitionLog.open(
+            self.partition_path(topic, index),
+            config,
+            now_ms=now_ms,
+            topic_id=topic_id,
+            recovery_point=self._recovery_points.get(key, 0),
+            was_clean=self.was_clean,
+            log_start_offset=self._log_start_offsets.get(key, 0),
+            platform=self._platform,
+        )
+        self.unrecovered.discard(key)
+        self._logs[key] = log
+        return log
+
+    def delete_partition(self, topic: str, index: int) -> Removal | None:
+        """Delete a partition, open or not; None if there is none. `finish` the removal in a thread.
+
+        Raises OSError.
+        """
+        key = (topic, index)
+        log = self._logs.pop(key, None)
+        self._forget(key)
+        if log is not None and not log.is_deleted:
+            return log.delete()
+        path = self.partition_path(topic, index)
+        return Removal([rename_for_deletion(path)]) if path.exists() else None
+
+    def _forget(self, key: PartitionKey) -> None:
+        self.unrecovered.discard(key)
+        for offsets in (self._recovery_points, self._log_start_offsets, self._high_watermarks):
+            offsets.pop(key, None)
+
+    def write_checkpoints(self) -> None:
+        """Write down recovery points, log starts and high watermarks. May run in a thread. Raises OSError."""
+        for key, log in list(self._logs.items()):
+            if log.is_deleted:
+                if self._logs.get(key) is log:
+                    del self._logs[key]
+                    self._forget(key)
+                continue
+            self._recovery_points[key] = log.recovery_point
+            self._high_watermarks[key] = log.high_watermark
+            if log.log_start_offset > log.segments[0].base_offset:
+                self._log_start_offsets[key] = log.log_start_offset
+            else:
+                self._log_start_offsets.pop(key, None)
+        write_offsets(self.path / RECOVERY_POINTS, dict(self._recovery_points))
+        write_offsets(self.path / LOG_START_OFFSETS, dict(self._log_start_offsets))
+        write_offsets(self.path / HIGH_WATERMARKS, dict(self._high_watermarks))
+
+    def close(self, *, broker_epoch: int = -1) -> None:
+        """End. Logs that are still open are closed; if all of them are in order, so says the clean-shutdown
+        file.
+
+        Raises OSError, LogStorageError: the next start will recover.
+        """
+        try:
+            for log in self._logs.values():
+                if not log.is_deleted:
+                    log.close()
+            self.write_checkpoints()
+            if not self.unrecovered and all(log.is_clean for log in self._logs.values()):
+                content = json.dumps({"version": 0, "brokerEpoch": broker_epoch}, separators=(",", ":"))
+                self._platform.sync_directory(self.path)
+                replace_file(self.path / CLEAN_SHUTDOWN, content.encode(), sync=True)
+        finally:
+            self._lock.release()
+
+
+def _read_checkpoint(path: Path) -> dict[PartitionKey, int]:
+    try:
+        return read_offsets(path)
+    except CorruptCheckpoint as reason:
+        _log.warning("going on without a checkpoint: %s", reason)
+        return {}

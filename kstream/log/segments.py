@@ -1,0 +1,107 @@
+"""The segments of one log, and where in them an offset is."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import overload
+
+from kstream.log.segment import Segment
+
+_HINTS_MAX = 64
+
+
+class SegmentList:
+    """Ascending segments, never none; the last one is active.
+
+    Where somebody will soon read is remembered by offset, since those who follow a log's end, and those who
+    ask twice, should not search.
+    """
+
+    __slots__ = ("_bases", "_hints", "_segments", "active")
+
+    def __init__(self, segments: list[Segment]) -> None:
+        self._hints: dict[int, tuple[Segment, int]] = {}
+        self.replace(segments)
+
+    def replace(self, segments: list[Segment]) -> None:
+        """Go on with other segments."""
+        self._segments = segments
+        self._bases = [segment.base_offset for segment in segments]
+        self.active = segments[-1]
+        self._hints.clear()
+
+    def __len__(self) -> int:
+        return len(self._segments)
+
+    def __iter__(self) -> Iterator[Segment]:
+        return iter(self._segments)
+
+    @overload
+    def __getitem__(self, number: int) -> Segment: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Segment]: ...
+
+    def __getitem__(self, number: int | slice) -> Segment | list[Segment]:
+        return self._segments[number]
+
+    def append(self, segment: Segment) -> None:
+        """The next segment, from now on the active one."""
+        self._segments.append(segment)
+        self._bases.append(segment.base_offset)
+        self.active = segment
+
+    def pop(self) -> None:
+        """Take the last segment out; another must follow at once."""
+        self._segments.pop()
+        self._bases.pop()
+
+    def has_base(self, offset: int) -> bool:
+        """Whether a segment begins at this offset."""
+        return offset in self._bases
+
+    def number_of(self, offset: int) -> int:
+        """Number of the segment in whose range an offset is."""
+        return max(bisect_right(self._bases, offset) - 1, 0)
+
+    def hint(self, offset: int, segment: Segment, position: int) -> None:
+        """Remember the position of the first batch that ends at or after `offset`."""
+        hints = self._hints
+        if len(hints) >= _HINTS_MAX:
+            hints.clear()
+        hints[offset] = (segment, position)
+
+    def forget_hints(self) -> None:
+        """Positions changed."""
+        self._hints.clear()
+
+    def locate(self, offset: int) -> tuple[Segment, int]:
+        """Segment and position of the first batch that ends at or after `offset`; the log's end if there is
+        none. HOT.
+
+        Raises LogStorageError where the bytes on the way are no batches.
+        """
+        hint = self._hints.get(offset)
+        if hint is not None and hint[1] < hint[0].size_bytes:
+            return hint
+        number = self.number_of(offset)
+        segment = self._segments[number]
+        position = segment.locate(offset)
+        while position >= segment.size_bytes and segment is not self.active:
+            # The offsets up to the next segment were compacted away.
+            number += 1
+            segment = self._segments[number]
+            position = segment.locate(offset)
+        self.hint(offset, segment, position)
+        return segment, position
+
+    def locate_in(self, segment: Segment, offset: int) -> int:
+        """Where in a segment the batches that end before `offset` end: its own end if all of them do."""
+        hint = self._hints.get(offset)
+        if hint is not None and hint[0] is segment:
+            return hint[1]
+        position = segment.locate(offset)
+        if position < segment.size_bytes:
+            self.hint(offset, segment, position)
+        return position
