@@ -7,9 +7,10 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from kstream.cli.arguments import Options, Topic
 from kstream.cli.banner import banner, wants_colours
@@ -23,13 +24,28 @@ from kstream.errors import KstreamError
 
 log = logging.getLogger(__name__)
 
+
+class Server(Protocol):
+    """What `kstream.server.serve` is."""
+
+    def __call__(
+        self,
+        config: BrokerConfig,
+        data_dir: Path,
+        *,
+        ready: Callable[[list[str]], None],
+        topics: Sequence[tuple[str, int | None]],
+    ) -> Awaitable[None]: ...
+
+
 OK = 0
 MISTAKE = 2
 
 
-def run(options: Options) -> int:
-    """Serve until told to stop. Returns the exit code; what a user can put right is one line on standard
-    error.
+def run(options: Options, *, server: Server | None = None) -> int:
+    """Serve until told to stop; returns the exit code. What a user can put right is one line on stderr.
+
+    `server` stands in for `kstream.server.serve` in tests.
     """
     started_s = _process_start_s()
     stop = Stop()
@@ -50,7 +66,7 @@ def run(options: Options) -> int:
             started_s=started_s,
             has_colours=has_colours,
         )
-        _serve(config, Path(config.log_dirs[0]), ready, options.topics, stop)
+        _serve(config, Path(config.log_dirs[0]), ready, options.topics, stop, server)
     except KstreamError as error:
         print(f"kstream: {error}", file=sys.stderr)
         return MISTAKE
@@ -98,16 +114,23 @@ def _serve(
     ready: Callable[[list[str], Path], None],
     topics: Sequence[Topic],
     stop: Stop,
+    server: Server | None,
 ) -> None:
     import trio
 
-    from kstream.server import serve
+    if server is None:
+        from kstream.server import serve as kstream_server
+
+        server = kstream_server
+    run_server: Server = server
 
     async def main() -> None:
         token = trio.lowlevel.current_trio_token()
         with trio.CancelScope() as scope:
             stop.on_stop(lambda: token.run_sync_soon(scope.cancel))
-            await serve(config, data_dir, ready=lambda addresses: ready(addresses, data_dir), topics=topics)
+            await run_server(
+                config, data_dir, ready=lambda addresses: ready(addresses, data_dir), topics=topics
+            )
 
     trio.run(main)
     log.info("stopped")
@@ -137,6 +160,8 @@ def _ready(
             print(line, file=stream, flush=True)
         except OSError as error:  # nobody reads it, which is no reason not to serve
             log.warning("cannot write to %s: %s", stream.name, error.strerror)
+            with open(os.devnull, "w") as nothing:  # so that what is still in the buffer fails no later flush
+                os.dup2(nothing.fileno(), stream.fileno())
 
 
 def _say(notes: Sequence[Note]) -> None:
@@ -156,7 +181,7 @@ def _ephemeral_dir() -> Path:
 
 
 def _process_start_s() -> float:
-    """When the process began, on the clock since boot: what a person waited for includes Python's own start."""
+    """When the process began, on the clock since boot: a person waits for Python's own start too."""
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         return int(fields[19]) / os.sysconf("SC_CLK_TCK")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from kstream.config.broker import BrokerConfig
 from kstream.config.catalogue import broker_keys
 from kstream.config.errors import ConfigError
-from kstream.config.key import Key, Scope
+from kstream.config.key import Key, Scope, Support
 
 
 def validate_broker_configs(config: BrokerConfig, configs: Mapping[str, str], *, is_default: bool) -> None:
@@ -29,14 +29,20 @@ def validate_broker_configs(config: BrokerConfig, configs: Mapping[str, str], *,
         "These security configs can be dynamically updated only per-listener using the listener prefix",
         (key for key in known if key.name in _ONLY_PER_LISTENER),
     )
+    _reject("kstream changes these configs only at a restart", (key for key in known if key.name in _FIXED))
     for key in known:
         key.parse(configs[key.name])
+        if key.support is Support.REFUSED:
+            raise ConfigError(f"kstream cannot honour {key.name}: {key.note}")
     trial = BrokerConfig(config.static)
     if is_default:
         trial.set_dynamic(broker=config.dynamic_broker, default=configs)
     else:
         trial.set_dynamic(broker=configs, default=config.dynamic_default)
 
+
+# Kafka opens and closes listeners while it runs (KIP-226).
+_FIXED = frozenset({"listener.security.protocol.map", "listeners"})
 
 _ONLY_PER_LISTENER = frozenset(
     {

@@ -98,6 +98,8 @@ def test_layers() -> None:
         ),
         ({"listeners": "PLAINTEXT://:1"}, True, r"broker id must be specified: \[listeners\]"),
         ({"ssl.keystore.location": "/x"}, False, r"using the listener prefix: \[ssl.keystore.location\]"),
+        ({"listeners": "PLAINTEXT://:1"}, False, r"only at a restart: \[listeners\]"),
+        ({"sasl.enabled.mechanisms": "PLAIN"}, False, "cannot honour sasl.enabled.mechanisms"),
         ({"log.segment.bytes": "3"}, False, "Value must be at least 1048576"),
         ({"log.segment.bytes": "x"}, True, "Not a number of type INT"),
         ({"log.roll.ms": "0"}, False, "log.roll.ms must be at least 1"),
