@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple
 
 from kstream.broker.metadata.bootstrap import MIN_INSYNC_REPLICAS
@@ -235,7 +236,7 @@ def _check_client_metrics_values(
     for key, value in values.items():
         if key not in keys:
             raise _invalid(f"Unknown client metrics configuration: {key}")
-        _validate(lambda key=key, value=value: keys[key].parse(value), ErrorCode.INVALID_REQUEST)  # type: ignore[misc]
+        _validate(partial(keys[key].parse, value), ErrorCode.INVALID_REQUEST)
 
 
 def _validate(check: Callable[[], object], code: ErrorCode) -> None:

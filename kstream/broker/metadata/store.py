@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import trio
 
@@ -58,6 +58,8 @@ class MetadataStore:
         self.image = MetadataImage()
         self.version = 0
         """Rises with every commit: what was derived from the image at one version holds until the next."""
+        self.derived: dict[str, Any] = {}
+        """Answers made from the image, each under a key of its maker's; forgotten at the next commit."""
         self._log = partition_log
         self._config = config
         self._clock = clock
@@ -162,6 +164,7 @@ class MetadataStore:
             replay(self.image, record, delta)
         self.image.offset = self._log.end_offset - 1
         self.version += 1
+        self.derived.clear()
         self._announce(delta)
 
     def _announce(self, delta: MetadataDelta) -> None:

@@ -1,0 +1,185 @@
+"""Metadata, versions 0-13.
+
+- 0: no topics means all. 1: null means all, an empty list none. 4: whether to create what is missing. 8:
+authorized
+  operations (KIP-430); the cluster's only until 10. 10: topic ids; in 10 and 11 asking by id is refused.
+  12: by id; then names in the same request are passed over. 13: a top-level error code, always 0.
+- Known topics come first, then the others, each in the request's order and once. - Unknown names get 3,
+unknown ids 100, impossible names 17. - A missing topic is created before the answer, which then has it,
+where Kafka says 3 and lets the client ask again
+  (`auto.create.topics.enable`, `allow_auto_topic_creation`). A topic that cannot be created gets 3, as in
+  Kafka.
+- This broker's address is its listener's advertised one, or where the client reached it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kstream.api.context import RequestContext
+from kstream.api.registry import handles
+from kstream.broker.metadata.authorized_operations import CLUSTER_OPERATIONS, TOPIC_OPERATIONS
+from kstream.broker.metadata.create_topics import create_topics
+from kstream.broker.metadata.image import INTERNAL_TOPICS, METADATA_TOPIC, NO_LEADER, TopicImage
+from kstream.broker.metadata.internal_topics import new_topic
+from kstream.broker.metadata.names import fault_of
+from kstream.broker.metadata.nodes import nodes_of
+from kstream.broker.metadata.store import MetadataStore
+from kstream.errors import ErrorCode
+from kstream.wire.apis import ApiKey
+from kstream.wire.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponseBroker,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
+from kstream.wire.uuids import ZERO_UUID
+
+_FIRST_VERSION_BY_ID = 12
+
+
+@handles(ApiKey.METADATA)
+async def handle(context: RequestContext, request: MetadataRequest) -> MetadataResponse:
+    broker = context.broker
+    topics = await _topics(context, request)
+    address = broker.advertised(context.listener, context.local_address)
+    nodes = nodes_of(broker.metadata.image, broker.node_id, address, context.listener)
+    response = MetadataResponse(
+        brokers=[
+            MetadataResponseBroker(node_id=node.node_id, host=node.host, port=node.port, rack=node.rack)
+            for node in nodes
+        ],
+        cluster_id=broker.cluster_id,
+        controller_id=broker.node_id,
+        topics=topics,
+    )
+    if request.include_cluster_authorized_operations:
+        response.cluster_authorized_operations = CLUSTER_OPERATIONS
+    return response
+
+
+async def _topics(context: RequestContext, request: MetadataRequest) -> list[MetadataResponseTopic]:
+    topics = request.topics
+    store = context.broker.metadata
+    with_operations = request.include_topic_authorized_operations
+    if topics is None or (not topics and context.api_version == 0):
+        return _all_topics(store, with_operations)
+    refused = _refusal(topics, context.api_version)
+    if refused:
+        return [
+            MetadataResponseTopic(error_code=refused, name=topic.name or "", topic_id=topic.topic_id)
+            for topic in topics
+        ]
+    ids = dict.fromkeys(topic.topic_id for topic in topics if topic.topic_id != ZERO_UUID)
+    if ids:
+        return _topics_by_id(store, ids, with_operations)
+    names = dict.fromkeys(topic.name for topic in topics if topic.name is not None)
+    missing = [name for name in names if name not in store.image.topics_by_name]
+    if missing and request.allow_auto_topic_creation and context.broker.config.auto_create_topics_enable:
+        await _create(context, missing)
+    return _topics_by_name(store, names, with_operations)
+
+
+def _refusal(topics: list[MetadataRequestTopic], version: int) -> ErrorCode:
+    """Requests that name no topic, or name it by id too early, fail as a whole, with Kafka's codes."""
+    if version < _FIRST_VERSION_BY_ID:
+        is_odd = any(topic.name is None or topic.topic_id != ZERO_UUID for topic in topics)
+        return ErrorCode.INVALID_REQUEST if is_odd else ErrorCode.NONE
+    is_odd = any(topic.name is None and topic.topic_id == ZERO_UUID for topic in topics)
+    return ErrorCode.UNKNOWN_SERVER_ERROR if is_odd else ErrorCode.NONE
+
+
+async def _create(context: RequestContext, names: list[str]) -> None:
+    config = context.broker.config
+    store = context.broker.metadata
+    brokers = len(store.image.live_brokers())
+    wanted = [new_topic(name, config, brokers) for name in names if name != METADATA_TOPIC]
+    await store.update(lambda image: create_topics(image, config, wanted))
+
+
+def _topics_by_name(
+    store: MetadataStore, names: Iterable[str], with_operations: bool
+) -> list[MetadataResponseTopic]:
+    known: list[MetadataResponseTopic] = []
+    others: list[MetadataResponseTopic] = []
+    live = _live_ids(store)
+    for name in names:
+        topic = store.image.topics_by_name.get(name)
+        if topic is not None:
+            known.append(_answer(topic, live, with_operations))
+            continue
+        fault = fault_of(name)
+        other = MetadataResponseTopic(
+            error_code=ErrorCode.INVALID_TOPIC_EXCEPTION if fault else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+            name=name,
+            is_internal=name in INTERNAL_TOPICS,
+        )
+        if with_operations:
+            other.topic_authorized_operations = TOPIC_OPERATIONS
+        others.append(other)
+    return known + others
+
+
+def _topics_by_id(
+    store: MetadataStore, ids: Iterable[bytes], with_operations: bool
+) -> list[MetadataResponseTopic]:
+    known: list[MetadataResponseTopic] = []
+    unknown: list[MetadataResponseTopic] = []
+    live = _live_ids(store)
+    for topic_id in ids:
+        topic = store.image.topics_by_id.get(topic_id)
+        if topic is None:
+            unknown.append(
+                MetadataResponseTopic(error_code=ErrorCode.UNKNOWN_TOPIC_ID, name=None, topic_id=topic_id)
+            )
+        else:
+            known.append(_answer(topic, live, with_operations))
+    return known + unknown
+
+
+def _all_topics(store: MetadataStore, with_operations: bool) -> list[MetadataResponseTopic]:
+    """Every topic, made once for each state of the metadata."""
+    key = "metadata with operations" if with_operations else "metadata"
+    answers: list[MetadataResponseTopic] | None = store.derived.get(key)
+    if answers is None:
+        live = _live_ids(store)
+        answers = [_answer(topic, live, with_operations) for topic in store.image.topics_by_name.values()]
+        store.derived[key] = answers
+    return answers
+
+
+def _live_ids(store: MetadataStore) -> list[int]:
+    return [broker.broker_id for broker in store.image.live_brokers()]
+
+
+def _answer(topic: TopicImage, live: list[int], with_operations: bool) -> MetadataResponseTopic:
+    """A topic's part of the answer, made once for each image of the topic and set of live brokers."""
+    key = "metadata with operations" if with_operations else "metadata"
+    cached: tuple[list[int], MetadataResponseTopic] | None = topic.derived.get(key)
+    if cached is not None and cached[0] == live:
+        return cached[1]
+    answer = MetadataResponseTopic(
+        name=topic.name,
+        topic_id=topic.topic_id,
+        is_internal=topic.is_internal,
+        partitions=[
+            MetadataResponsePartition(
+                error_code=ErrorCode.LEADER_NOT_AVAILABLE
+                if partition.leader == NO_LEADER
+                else ErrorCode.NONE,
+                partition_index=partition.index,
+                leader_id=partition.leader,
+                leader_epoch=partition.leader_epoch,
+                replica_nodes=list(partition.replicas),
+                isr_nodes=list(partition.isr),
+                offline_replicas=[replica for replica in partition.replicas if replica not in live],
+            )
+            for partition in topic.partitions
+        ],
+    )
+    if with_operations:
+        answer.topic_authorized_operations = TOPIC_OPERATIONS
+    topic.derived[key] = (live, answer)
+    return answer
