@@ -77,12 +77,12 @@ def _describe(
     if resource_type == ResourceType.BROKER:
         if not name:
             return describe_broker_default(config, keys)
-        _check_broker(broker, name, " or empty string,")
+        _check_broker(broker, name, f"{broker.node_id} or empty string,")
         return describe_broker(config, keys)
     if not name:
         raise _invalid(_EMPTY_NAMES[ResourceType(resource_type)])
     if resource_type == ResourceType.BROKER_LOGGER:
-        _check_broker(broker, name, "")
+        _check_broker(broker, name, str(broker.node_id))
         return _describe_loggers(keys)
     if resource_type == ResourceType.GROUP:
         return describe_group(config, overrides, keys)
@@ -96,17 +96,13 @@ _EMPTY_NAMES = {
 }
 
 
-def _check_broker(broker: Broker, name: str, alternative: str) -> None:
+def _check_broker(broker: Broker, name: str, expected: str) -> None:
     try:
         broker_id = int(name)
     except ValueError:
         raise _invalid(f"Broker id must be an integer, but it is: {name}") from None
     if broker_id != broker.node_id:
-        comma = "," if alternative else ""
-        raise _invalid(
-            f"Unexpected broker id, expected {broker.node_id}{alternative.removesuffix(',')}{comma}"
-            f" but received {name}"
-        )
+        raise _invalid(f"Unexpected broker id, expected {expected} but received {name}")
 
 
 def _describe_loggers(keys: Collection[str] | None) -> list[ConfigEntry]:

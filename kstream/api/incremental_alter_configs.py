@@ -47,12 +47,12 @@ async def handle(
     others = [resource for resource in wanted if resource.resource_type != ResourceType.BROKER_LOGGER]
     altered = [_alter_loggers(broker.config, logger, request.validate_only) for logger in loggers]
     try:
-        altered += await broker.metadata.update(
+        changed = await broker.metadata.update(
             lambda image: alter_configs(image, broker.config, others, validate_only=request.validate_only)
         )
     except ApiError as error:
-        altered += [AlteredResource(resource.resource_type, resource.name, error) for resource in others]
-    return IncrementalAlterConfigsResponse(responses=[_result(resource) for resource in altered])
+        changed = [AlteredResource(resource.resource_type, resource.name, error) for resource in others]
+    return IncrementalAlterConfigsResponse(responses=[_result(resource) for resource in altered + changed])
 
 
 def _alter_loggers(config: BrokerConfig, resource: ResourceChange, validate_only: bool) -> AlteredResource:

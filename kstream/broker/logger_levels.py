@@ -1,5 +1,4 @@
-"""The levels of this process's loggers, which clients read and change as broker logger resources (KIP-412).
-"""
+"""The levels of this process's loggers, read and changed as broker logger resources (KIP-412)."""
 
 from __future__ import annotations
 
