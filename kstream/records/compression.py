@@ -38,7 +38,9 @@ _LZ4_INDEPENDENT_BLOCKS = 0x20
 _ZSTD_SKIPPABLE_MAGIC = b"\x2a\x4d\x18"  # behind a byte from 0x50 to 0x5f
 _ZSTD_HEADER_BYTES_MIN = 5
 _INT32 = struct.Struct(">i")
-# A zstd context costs ten times what it costs to decompress a small batch with it. Each thread has its own.
+# A zstd context costs ten times what it costs to decompress a small batch with it. Each thread has its own,
+# and drops it after a large batch: the context keeps the stream's window, which may be 128 MiB.
+_ZSTD_CONTEXT_BYTES_MAX = 2 * 1024 * 1024
 _thread = threading.local()
 
 
@@ -178,6 +180,9 @@ def _decompress_zstd(data: Buffer, size_bytes_max: int) -> bytes:
             raise CorruptBatch("zstd stream ends early")
     except (zstandard.ZstdError, ValueError) as error:
         raise CorruptBatch(f"zstd: {error}") from None
+    finally:
+        if size_bytes_max - room > _ZSTD_CONTEXT_BYTES_MAX:
+            _thread.zstd = None
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

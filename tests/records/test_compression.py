@@ -85,6 +85,13 @@ def test_zstd_frames_with_and_without_their_size() -> None:
             decompress(Codec.ZSTD, packed, len(TEXT) - 1)
 
 
+def test_zstd_after_a_large_batch() -> None:
+    large = compress(Codec.ZSTD, TEXT * 1000)
+    for _ in range(2):
+        assert len(decompress(Codec.ZSTD, large)) == len(TEXT) * 1000
+        assert decompress(Codec.ZSTD, compress(Codec.ZSTD, TEXT)) == TEXT
+
+
 @pytest.mark.parametrize("codec", [Codec.GZIP, Codec.SNAPPY, Codec.ZSTD])
 def test_streams_end_to_end_are_one(codec: Codec) -> None:
     twice = compress(codec, TEXT) * 2
