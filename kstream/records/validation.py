@@ -21,9 +21,9 @@ Where kstream differs, and why: Kafka 4.4.0 stores uncompressed records whose of
 2, ... and compressed ones whose own length is wrong, and no consumer reads either; it answers
 UNKNOWN_SERVER_ERROR (-1) where an exception of its own escapes: offset deltas in compressed batches,
 streams that do not decompress, unknown codecs. Here the first three are 87 and an unknown codec is 76. A
-varint of more than 32 bits, or a timestamp of more than 64, is 87 instead of cut to size. A batch that decompresses beyond a limit of our
-own is MESSAGE_TOO_LARGE: producers split such a batch. The list of record errors is cut at
-`RECORD_ERRORS_MAX`.
+varint of more than 32 bits, or a timestamp of more than 64, is 87 instead of cut to size. A batch that
+decompresses beyond a limit of our own is MESSAGE_TOO_LARGE: producers split such a batch. The list of
+record errors is cut at `RECORD_ERRORS_MAX`.
 """
 
 from __future__ import annotations
