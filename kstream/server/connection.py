@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from time import perf_counter
 
 import trio
 
@@ -29,7 +28,7 @@ _TURN_S = 0.002
 class Connection:
     """A client's socket with its buffer and its context."""
 
-    __slots__ = ("_dispatcher", "_input", "_sock", "context", "is_busy", "scope", "waits_since_s")
+    __slots__ = ("_dispatcher", "_input", "_now_s", "_sock", "context", "is_busy", "scope", "waits_since_s")
 
     def __init__(
         self,
@@ -48,7 +47,8 @@ class Connection:
         self.scope = trio.CancelScope(shield=True)
         self.is_busy = False
         """Whether a request is in progress: such a connection is not idle, however long it takes."""
-        self.waits_since_s = perf_counter()
+        self._now_s = trio.lowlevel.current_clock().current_time
+        self.waits_since_s = self._now_s()
         """When the wait for the next whole frame began: a peer that sends it byte by byte does not reset it.
         """
 
@@ -70,8 +70,8 @@ class Connection:
             self._sock.close()
 
     async def _serve(self) -> None:
-        frames = self._input
-        turn_ends_s = perf_counter() + _TURN_S
+        frames, now = self._input, self._now_s
+        turn_ends_s = now() + _TURN_S
         while True:
             frame = frames.next_frame()
             if frame is None:
@@ -83,10 +83,10 @@ class Connection:
             if parts is not None:
                 await self._send(parts)
             self.is_busy = False
-            self.waits_since_s = now_s = perf_counter()
+            self.waits_since_s = now_s = now()
             if now_s > turn_ends_s:
                 await trio.lowlevel.checkpoint()
-                turn_ends_s = perf_counter() + _TURN_S
+                turn_ends_s = now() + _TURN_S
 
     async def _receive(self) -> bool:
         """Read what has arrived, waiting for it if need be; False once the peer has closed."""

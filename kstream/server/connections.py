@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 from collections import Counter
-from time import perf_counter
 
 import trio
 
@@ -56,7 +55,7 @@ class Connections:
         context = RequestContext(
             self._broker,
             listener=listener.name,
-            local_address=(local[0], local[1]),
+            local_address=(local[0].removeprefix("::ffff:"), local[1]),
             peer_address=peer,
             connection_id=self._next_id,
         )
@@ -89,7 +88,7 @@ class Connections:
             return
         while True:
             await trio.sleep(min(max(idle_s / 4, 0.05), 10))
-            deadline_s = perf_counter() - idle_s
+            deadline_s = trio.current_time() - idle_s
             for connection in self._open:
                 if not connection.is_busy and connection.waits_since_s < deadline_s:
                     connection.scope.cancel()
