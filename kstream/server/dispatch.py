@@ -17,7 +17,7 @@ from kstream.errors import ErrorCode, ProtocolError
 from kstream.wire.apis import ApiKey, api
 from kstream.wire.codec import Part, appender, decoder, encode, join_parts
 from kstream.wire.headers import read_request_header, response_header_version
-from kstream.wire.messages.api_versions import ApiVersionsResponse
+from kstream.wire.messages.api_versions import ApiVersion, ApiVersionsResponse
 
 _plain_response_start = Struct(">ii").pack
 _tagged_response_start = Struct(">iib").pack
@@ -54,7 +54,7 @@ class Dispatcher:
         if endpoint is None:
             endpoint = self._open(key, version)
             if endpoint is None:
-                return _unsupported_api_versions(correlation_id)
+                return _unsupported_api_versions(correlation_id, self._registrations[key])
         context.client_id = client_id
         context.api_version = version
         request, _ = endpoint.decode(frame, body)
@@ -84,7 +84,17 @@ class Dispatcher:
         return endpoint
 
 
-def _unsupported_api_versions(correlation_id: int) -> list[Part]:
-    response = ApiVersionsResponse(error_code=ErrorCode.UNSUPPORTED_VERSION)
+def _unsupported_api_versions(correlation_id: int, registration: Registration) -> list[Part]:
+    """Version 0, with the versions of this one API, of which the client then takes one (KIP-511)."""
+    response = ApiVersionsResponse(
+        error_code=ErrorCode.UNSUPPORTED_VERSION,
+        api_keys=[
+            ApiVersion(
+                api_key=registration.key,
+                min_version=registration.version_min,
+                max_version=registration.version_max,
+            )
+        ],
+    )
     body = encode(response, 0)
     return [_plain_response_start(len(body) + 4, correlation_id) + body]
