@@ -30,6 +30,9 @@ from kstream.errors import ApiError, ErrorCode
 from kstream.records.schemas.metadata import ConfigRecord
 from kstream.wire.schema import Message
 
+_INTERVAL_MS_MIN, _INTERVAL_MS_MAX = 100, 3_600_000
+"""Of a client metrics subscription (KIP-714)."""
+
 
 class Operation(IntEnum):
     """What to do with one key (KIP-339)."""
@@ -222,6 +225,16 @@ def _check_group_values(
     image: MetadataImage, config: BrokerConfig, name: str, values: Mapping[str, str]
 ) -> None:
     _validate(lambda: validate_group_configs(values), ErrorCode.INVALID_CONFIG)
+    for key, value in values.items():
+        _check_group_range(config, key, value)
+
+
+def _check_group_range(config: BrokerConfig, key: str, value: str) -> None:
+    """`consumer.session.timeout.ms` stays between `group.consumer.min.session.timeout.ms` and its `max`."""
+    kind, _, rest = key.partition(".")
+    least, most = config.get(f"group.{kind}.min.{rest}"), config.get(f"group.{kind}.max.{rest}")
+    if least is not None and most is not None and not int(least) <= int(value) <= int(most):
+        raise ApiError(ErrorCode.INVALID_CONFIG, f"{key} must be in the range {least} to {most} inclusive.")
 
 
 def _check_client_metrics(image: MetadataImage, config: BrokerConfig, name: str) -> None:
@@ -237,6 +250,12 @@ def _check_client_metrics_values(
         if key not in keys:
             raise _invalid(f"Unknown client metrics configuration: {key}")
         _validate(partial(keys[key].parse, value), ErrorCode.INVALID_REQUEST)
+    interval_ms = values.get("interval.ms", "")
+    if interval_ms and not _INTERVAL_MS_MIN <= int(interval_ms) <= _INTERVAL_MS_MAX:
+        raise _invalid(
+            f"Invalid value {interval_ms} for interval.ms, interval must be between"
+            f" {_INTERVAL_MS_MIN} and {_INTERVAL_MS_MAX} (1 hour)"
+        )
 
 
 def _validate(check: Callable[[], object], code: ErrorCode) -> None:
