@@ -177,11 +177,6 @@ class Flattener:
         size_bytes = header.size_bytes
         if position + size_bytes > len(view):
             return 0
-        crc = "good"
-        try:
-            check_crc(view, position, size_bytes)
-        except CorruptBatch:
-            crc = "bad"
         out[prefix + "base_offset"] = str(header.base_offset)
         out[prefix + "last_offset_delta"] = str(header.last_offset_delta)
         out[prefix + "count"] = str(header.record_count)
@@ -190,10 +185,14 @@ class Flattener:
         out[prefix + "attributes"] = str(header.attributes)
         out[prefix + "base_timestamp"] = self._time(header.base_timestamp_ms)
         out[prefix + "max_timestamp"] = self._time(header.max_timestamp_ms)
-        out[prefix + "producer_id"] = self._numbered("producer-id", header.producer_id)
-        out[prefix + "producer_epoch"] = str(header.producer_epoch)
-        out[prefix + "base_sequence"] = str(header.base_sequence)
-        out[prefix + "crc"] = crc
+        if (header.producer_id, header.producer_epoch, header.base_sequence) != (-1, -1, -1):
+            out[prefix + "producer_id"] = self._numbered("producer-id", header.producer_id)
+            out[prefix + "producer_epoch"] = str(header.producer_epoch)
+            out[prefix + "base_sequence"] = str(header.base_sequence)
+        try:
+            check_crc(view, position, size_bytes)
+        except CorruptBatch:
+            out[prefix + "crc"] = "bad"
         return size_bytes
 
 

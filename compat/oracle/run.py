@@ -94,6 +94,10 @@ class Run:
         self._record(note, request, version, outcome, response)
         return response
 
+    def note(self, note: str, request: Message, version: int, response: Any) -> None:
+        """Record an answer that `ask` got, after what is not this scenario's was taken out of it."""
+        self._record(note, request, version, ANSWER, response)
+
     def call_without_answer(self, note: str, request: Message, version: int) -> None:
         """Send a request that gets no answer if all is well (acks=0), and see what the server does."""
         client = self.client
