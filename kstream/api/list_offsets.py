@@ -81,7 +81,7 @@ async def handle(context: RequestContext, request: ListOffsetsRequest) -> ListOf
                     error_code=error_code,
                     timestamp=timestamp,
                     offset=offset,
-                    leader_epoch=leader_epoch,
+                    leader_epoch=leader_epoch if context.api_version >= 4 else -1,
                 )
             )
     return response
