@@ -18,6 +18,7 @@ import trio
 
 from kstream.broker.metadata import bootstrap
 from kstream.broker.metadata.delta import MetadataDelta
+from kstream.broker.metadata.elections import election_records
 from kstream.broker.metadata.image import METADATA_TOPIC, MetadataImage
 from kstream.broker.metadata.replay import replay
 from kstream.clock import Clock
@@ -187,6 +188,9 @@ class MetadataStore:
         )
         if registration:
             self._commit_blocking(registration)
+        elections = election_records(self.image)
+        if elections:
+            self._commit_blocking(elections)
 
     def _replay_log(self) -> None:
         """Replay everything that recovery left in the log."""
