@@ -37,7 +37,7 @@ _FIRST_VERSION_WITH_TOPIC_IDS = 13
 _NO_RECORDS = memoryview(b"")
 
 
-@handles(ApiKey.PRODUCE, advertised_min=0)
+@handles(ApiKey.PRODUCE, advertised_min=0, is_prompt=True)
 async def handle(context: RequestContext, request: ProduceRequest) -> ProduceResponse | None:
     uses_topic_ids = context.api_version >= _FIRST_VERSION_WITH_TOPIC_IDS
     now_ms = context.now_ms()

@@ -27,6 +27,8 @@ class Registration(NamedTuple):
     version_max: int
     advertised_min: int
     """The lowest version that ApiVersions shows: lower than `version_min` only for Produce (KAFKA-18659)."""
+    is_prompt: bool
+    """Whether the handler normally answers without waiting for anything."""
 
 
 _registrations: dict[int, Registration] = {}
@@ -39,6 +41,7 @@ def handles(
     version_min: int | None = None,
     version_max: int | None = None,
     advertised_min: int | None = None,
+    is_prompt: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated coroutine function for `key`, for all declared versions unless narrowed."""
 
@@ -47,7 +50,7 @@ def handles(
         low = declared.versions_min if version_min is None else version_min
         high = declared.versions_max if version_max is None else version_max
         advertised = low if advertised_min is None else advertised_min
-        _registrations[key] = Registration(key, handler, low, high, advertised)
+        _registrations[key] = Registration(key, handler, low, high, advertised, is_prompt)
         return handler
 
     return register

@@ -28,7 +28,17 @@ _TURN_S = 0.002
 class Connection:
     """A client's socket with its buffer and its context."""
 
-    __slots__ = ("_dispatcher", "_input", "_now_s", "_sock", "context", "is_busy", "scope", "waits_since_s")
+    __slots__ = (
+        "_dispatcher",
+        "_input",
+        "_now_s",
+        "_sock",
+        "_unsent",
+        "context",
+        "is_busy",
+        "scope",
+        "waits_since_s",
+    )
 
     def __init__(
         self,
@@ -42,6 +52,8 @@ class Connection:
         self._sock = sock
         self._dispatcher = dispatcher
         self._input = FrameBuffer(pool, frame_size_bytes_max)
+        self._unsent: list[bytes] = []
+        """Small answers that wait for those of the requests right behind, at most for this turn."""
         self.context = context
         # Shielded: a stopping server ends connections itself, busy ones once they have answered.
         self.scope = trio.CancelScope(shield=True)
@@ -70,21 +82,39 @@ class Connection:
             self._sock.close()
 
     async def _serve(self) -> None:
-        frames, now = self._input, self._now_s
+        try:
+            await self._answer_requests()
+        except OSError:
+            raise
+        except Exception:
+            # The answers to earlier requests are owed, whatever was wrong with this one.
+            await self._send_unsent()
+            raise
+
+    async def _answer_requests(self) -> None:
+        """Answer until the peer closes. Answers to requests that came together leave together."""
+        frames, now, dispatcher = self._input, self._now_s, self._dispatcher
         turn_ends_s = now() + _TURN_S
         while True:
             frame = frames.next_frame()
             if frame is None:
+                await self._send_unsent()
                 if not await self._receive():
                     return
                 continue
+            if self._unsent and not dispatcher.is_prompt(frame):
+                await self._send_unsent()
             self.is_busy = True
-            parts = await self._dispatcher.answer(frame, self.context)
+            parts = await dispatcher.answer(frame, self.context)
             if parts is not None:
-                await self._send(parts)
+                if len(parts) == 1 and isinstance(parts[0], bytes):
+                    self._unsent.append(parts[0])
+                else:
+                    await self._send(parts)
             self.is_busy = False
             self.waits_since_s = now_s = now()
             if now_s > turn_ends_s:
+                await self._send_unsent()
                 await trio.lowlevel.checkpoint()
                 turn_ends_s = now() + _TURN_S
 
@@ -101,11 +131,16 @@ class Connection:
         frames.received(size)
         return size > 0
 
-    async def _send(self, parts: list[Part]) -> None:
-        if len(parts) == 1 and isinstance(parts[0], bytes):
-            await send_bytes(self._sock, parts[0])
+    async def _send_unsent(self) -> None:
+        if not self._unsent:
             return
+        data = b"".join(self._unsent)
+        self._unsent.clear()
+        await send_bytes(self._sock, data)
+
+    async def _send(self, parts: list[Part]) -> None:
         try:
+            await self._send_unsent()
             await send_parts(self._sock, parts)
         finally:
             for part in parts:

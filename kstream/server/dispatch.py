@@ -70,6 +70,11 @@ class Dispatcher:
             pieces[0] = _plain_response_start(size + 4, correlation_id)
         return join_parts(pieces, payloads)
 
+    def is_prompt(self, frame: memoryview) -> bool:
+        """Whether the answer will be there at once, so that earlier ones may wait and leave with it."""
+        registration = self._registrations.get(int.from_bytes(frame[:2], "big"))
+        return registration is not None and registration.is_prompt
+
     def _open(self, key: int, version: int) -> Endpoint | None:
         """The endpoint at its first use; None asks for the answer that any client understands."""
         registration = self._registrations.get(key)
