@@ -158,7 +158,7 @@ def _compile_decoder(cls: type[Message], version: int) -> Any:
             ReferenceDecoder(cls, version, buffer, position).decode()
         except ProtocolError as error:
             return error
-        return failure
+        return ProtocolError(repr(failure), where=f"{cls.__name__} v{version}")
 
     writer = DecodeWriter(cls, version)
     namespace = writer.namespace | {

@@ -220,12 +220,12 @@ class DecodeWriter:
         self.has_records |= kind == "records"
         self.read("B" if compact else "h" if kind == "string" else "i", "n")
         self.flush()
+        if compact:
+            self.long_length(inline=kind == "records")
         if nullable:
             self.add(f"if n {'== 0' if compact else '< 0'}: {target} = None")
             self.add("else:")
             self.indent += 1
-        if compact:
-            self.long_length(inline=kind == "records")
         self.add(f"e = p + n{' - 1' if compact else ''}")
         checks = ["e > end"] if nullable else ["e < p", "e > end"]
         if kind == "string" and compact:
@@ -261,6 +261,8 @@ class DecodeWriter:
         self.uses_budget = True
         items = f"a{self.depth}"
         one = 1 + self.flexible
+        if self.flexible:
+            self.long_length(inline=False)
         cls = field.struct
         if cls is not None:
             constant = self.constant("C_", cls)
@@ -272,7 +274,6 @@ class DecodeWriter:
             self.add(f"elif n {'== 0' if self.flexible else '< 0'}: {target} = None; {items} = (); n = 0")
         self.add("else:")
         if self.flexible:
-            self.add(" if n > 127: n, p = uvarint_rest(b, p, n)")
             self.add(" n -= 1")
         self.add(" left -= n")
         size = element_size_min(field, self.version, flexible=self.flexible)
