@@ -50,10 +50,11 @@ def read_request_header(frame: Buffer) -> RequestHeader:
     """Read the header at the front of a frame (without its length prefix).
 
     A version that the API does not have is not refused here: an ApiVersions request of an unknown version is
-    answered, and the caller needs its correlation id.
+    answered, and the caller needs its correlation id. As in Kafka, any negative length of the client id means
+    null, and bytes in it that are not UTF-8 are replaced.
 
     Raises:
-        ProtocolError: the header is cut short or its client id is not text.
+        ProtocolError: the header is cut short.
     """
     try:
         api_key, api_version, correlation_id, length = _read_fixed(frame)
@@ -63,9 +64,7 @@ def read_request_header(frame: Buffer) -> RequestHeader:
             position += length
             if position > len(frame):
                 raise BadEncoding(f"client_id of {length} bytes, {len(frame) - 10} remain")
-            client_id = str(frame[10:position], "utf-8")
-        elif length != -1:
-            raise BadEncoding(f"client_id of {length} bytes")
+            client_id = str(frame[10:position], "utf-8", "replace")
         first = flexible_from(api_key)
         if first is not None and api_version >= first:
             if frame[position] == 0:
@@ -74,7 +73,7 @@ def read_request_header(frame: Buffer) -> RequestHeader:
                 position = _skip_tags(frame, position)
     except (struct.error, IndexError) as error:
         raise ProtocolError(f"the frame ends in the header: {error}", where="RequestHeader") from None
-    except (BadEncoding, UnicodeDecodeError) as error:
+    except BadEncoding as error:
         raise ProtocolError(str(error), where="RequestHeader client_id or tags") from None
     return RequestHeader(api_key, api_version, correlation_id, client_id, position)
 
