@@ -14,11 +14,9 @@ from kstream.log import retention, syncing, timestamps, truncation
 from kstream.log.analysis import Origin
 from kstream.log.appending import AppendResult, append_batches, check_sizes, duplicate_result
 from kstream.log.config import LogConfig
-from kstream.log.epochs import LeaderEpochs
 from kstream.log.errors import LogStorageError, OffsetOutOfRange
 from kstream.log.platform import NATIVE, Buffer, Platform
-from kstream.log.producers import ProducerState
-from kstream.log.recovery import open_files
+from kstream.log.recovery import Opened, open_files
 from kstream.log.segment import Segment
 from kstream.log.segments import SegmentList
 from kstream.log.slices import EMPTY_SLICE, LogSlice
@@ -59,34 +57,20 @@ class PartitionLog:
         "topic_id",
     )
 
-    def __init__(
-        self,
-        directory: Path,
-        config: LogConfig,
-        platform: Platform,
-        *,
-        segments: list[Segment],
-        producers: ProducerState,
-        leader_epochs: LeaderEpochs,
-        topic_id: bytes | None,
-        log_start_offset: int,
-        end_offset: int,
-        recovery_point: int,
-        snapshot_offset: int,
-    ) -> None:
+    def __init__(self, directory: Path, config: LogConfig, platform: Platform, opened: Opened) -> None:
         self.directory = directory
         self.config = config
         self.platform = platform
-        self.segments = SegmentList(segments)
-        self.producers = producers
-        self.leader_epochs = leader_epochs
-        self.topic_id = topic_id
-        self.log_start_offset = log_start_offset
-        self.end_offset = end_offset
+        self.segments = SegmentList(opened.segments)
+        self.producers = opened.producers
+        self.leader_epochs = opened.leader_epochs
+        self.topic_id = opened.topic_id
+        self.log_start_offset = opened.log_start_offset
+        self.end_offset = opened.end_offset
         """The next batch's first offset; what is below is published."""
-        self.recovery_point = recovery_point
+        self.recovery_point = opened.recovery_point
         """Everything below is on the disk, not only in the page cache."""
-        self.snapshot_offset = snapshot_offset
+        self.snapshot_offset = opened.snapshot_offset
         """Where the newest producer snapshot stands, -1 if there is none."""
         self.directory_changed = True
         self.is_clean = False
@@ -95,7 +79,7 @@ class PartitionLog:
         self._high_watermark = 0
         self.follows_end = True
         """Whether the high watermark is the log's end, since nobody set it."""
-        self._fresh_from = segments[-1].size_bytes
+        self._fresh_from = self.segments.active.size_bytes
         self._offline: OSError | None = None
         self._closed = False
 
@@ -133,19 +117,7 @@ class PartitionLog:
             )
         except OSError as error:
             raise LogStorageError(f"{directory}: {error}") from error
-        return cls(
-            directory,
-            config,
-            platform,
-            segments=opened.segments,
-            producers=opened.producers,
-            leader_epochs=opened.leader_epochs,
-            topic_id=opened.topic_id,
-            log_start_offset=opened.log_start_offset,
-            end_offset=opened.end_offset,
-            recovery_point=opened.recovery_point,
-            snapshot_offset=opened.snapshot_offset,
-        )
+        return cls(directory, config, platform, opened)
 
     def __repr__(self) -> str:
         return f"PartitionLog({self.directory.name}, {self.log_start_offset}..{self.end_offset})"

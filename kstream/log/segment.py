@@ -350,11 +350,12 @@ class Segment:
         self._file = None
         self._index = self._time_index = None
 
-    def truncate(self, position: int, last_offset_kept: int) -> None:
-        """Drop every batch from `position` on; the one before it ends with `last_offset_kept`. Raises
-        OSError.
-        """
-        relative = last_offset_kept - self.base_offset + 1
+    def truncate(self, position: int) -> None:
+        """Drop every batch from `position` on. Raises OSError."""
+        if position >= self.size_bytes:
+            return
+        first_gone: int = _unpack_bounds(self.file.mapping(self.size_bytes), position)[0]
+        relative = first_gone - self.base_offset
         try:
             self.index.truncate(key=relative)
             self.time_index.truncate(value=relative)
@@ -362,7 +363,7 @@ class Segment:
             self._rebuild_because(reason)
             self.index.truncate(key=relative)
             self.time_index.truncate(value=relative)
-        self.txn_index.truncate(last_offset_kept + 1)
+        self.txn_index.truncate(first_gone)
         self.size_bytes = position
         self.file.erase_behind(position)
         # Timestamps that stood behind the last remaining entry: look again.

@@ -36,6 +36,7 @@ def sync(log: PartitionLog) -> None:
     if log.directory_changed:
         log.directory_changed = False
         log.platform.sync_directory(log.directory)
+        log.platform.sync_directory(log.directory.parent)
 
 
 def _sync_indexes(log: PartitionLog, segment: Segment) -> None:

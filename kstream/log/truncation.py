@@ -23,18 +23,12 @@ def truncate_to(log: PartitionLog, offset: int, now_ms: int) -> None:
         segment.unlink()
     if kept:
         active = kept[-1]
-        position = active.locate(offset)
-        end_offset = offset
-        if position < active.size_bytes:
-            end_offset = _base_offset_at(active, position)
-            active.truncate(position, end_offset - 1)
-        else:
-            # Offsets up to the next segment, now gone, had been compacted away.
-            end_offset = active.next_offset()
-        active.file.reserved_bytes = max(active.file.reserved_bytes, active.size_bytes)
+        active.truncate(active.locate(offset))
     else:
-        end_offset = offset
         kept = [Segment.create(log.directory, offset, log.platform, now_ms)]
+    # Not `offset` itself: that may lie inside a batch that went, or in a hole that compaction left, and a restart
+    # would find this end too.
+    end_offset = kept[-1].next_offset()
     log.directory_changed = True
     log.segments.replace(kept)
     log.end_offset = end_offset
@@ -44,8 +38,3 @@ def truncate_to(log: PartitionLog, offset: int, now_ms: int) -> None:
     loaded = load_producers(log.directory, kept, log.log_start_offset, end_offset, log.config, now_ms)
     log.producers = loaded.state
     log.snapshot_offset = loaded.snapshot_offset
-
-
-def _base_offset_at(segment: Segment, position: int) -> int:
-    mapping = segment.file.mapping(position + 8)
-    return int.from_bytes(mapping[position : position + 8], "big")
