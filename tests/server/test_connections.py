@@ -1,0 +1,214 @@
+"""What a connection may do, and what it cannot do to others."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from kstream.api import registry
+from kstream.wire.apis import ApiKey
+from kstream.wire.messages.api_versions import ApiVersionsRequest
+from kstream.wire.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
+from kstream.wire.messages.metadata import MetadataRequest
+from tests.server.harness import correlation_id, reset, run, serving
+
+
+def fetch(*, max_wait_ms: int) -> FetchRequest:
+    partition = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1000)
+    return FetchRequest(
+        max_wait_ms=max_wait_ms, min_bytes=1, topics=[FetchTopic(topic="t", partitions=[partition])]
+    )
+
+
+def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path) as server:
+            client = await server.connect()
+            for number in range(0, 90, 3):
+                await client.send(ApiVersionsRequest(), 0, number)
+                await client.send(fetch(max_wait_ms=0), 11, number + 1)
+                await client.send(MetadataRequest(), 5, number + 2)
+            assert [correlation_id(await client.receive()) for _ in range(90)] == list(range(90))
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        struct.pack(">i", -1),
+        struct.pack(">i", 101 * 1024 * 1024),
+        struct.pack(">i", 3) + b"abc",
+        struct.pack(">ihhih", 10, 999, 0, 1, -1),
+        struct.pack(">ihhih", 10, 3, 99, 1, -1),
+        struct.pack(">ihhih", 14, 3, 5, 1, -1) + b"\x7f\xff\xff\xff",
+    ],
+    ids=["negative length", "too long", "no header", "unknown api", "unknown version", "lying array"],
+)
+def test_nonsense_closes_the_connection_after_what_is_owed(tmp_path: Path, nonsense: bytes) -> None:
+    async def test() -> None:
+        async with serving(tmp_path) as server:
+            client, other = await server.connect(), await server.connect()
+            await client.send(ApiVersionsRequest(), 0, 7)
+            await client.stream.send_all(nonsense)
+            assert correlation_id(await client.receive()) == 7
+            assert await client.receive() is None
+            assert await other.is_answered()
+
+    run(test)
+
+
+def test_a_bug_in_a_handler_closes_one_connection_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(context: Any, request: Any) -> None:
+        raise ZeroDivisionError("on purpose")
+
+    registrations = dict(registry.load())
+    registrations[ApiKey.METADATA] = registrations[ApiKey.METADATA]._replace(handler=broken)
+    monkeypatch.setattr(registry, "load", lambda: registrations)
+
+    async def test() -> None:
+        async with serving(tmp_path) as server:
+            client, other = await server.connect(), await server.connect()
+            await client.send(ApiVersionsRequest(), 0, 1)
+            await client.send(MetadataRequest(), 5, 2)
+            assert correlation_id(await client.receive()) == 1
+            assert await client.receive() is None
+            assert await other.is_answered()
+
+    with caplog.at_level(logging.ERROR):
+        run(test)
+    assert "ZeroDivisionError: on purpose" in caplog.text
+
+
+def test_idle_and_half_sent_connections_are_closed_and_waiting_ones_are_not(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, connections_max_idle_ms="5000") as server:
+            idle, half, waiting = [await server.connect() for _ in range(3)]
+            await half.stream.send_all(struct.pack(">i", 100) + b"x")
+            await waiting.send(fetch(max_wait_ms=30_000), 11)
+            started_s = trio.current_time()
+            assert await idle.receive() is None
+            assert await half.receive() is None
+            assert trio.current_time() - started_s < 10
+            assert await waiting.receive() is not None
+            assert trio.current_time() - started_s >= 30
+
+    run(test, virtual_time=True)
+
+
+def test_one_byte_at_a_time_does_not_keep_a_connection_alive(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, connections_max_idle_ms="5000") as server:
+            client = await server.connect()
+            await client.stream.send_all(struct.pack(">i", 1000))
+            sent = 0
+            with trio.move_on_after(1000), suppress(trio.BrokenResourceError):
+                while True:
+                    await client.stream.send_all(b"x")
+                    await trio.sleep(1)
+                    sent += 1
+            assert 4 <= sent <= 12
+
+    run(test, virtual_time=True)
+
+
+def test_connections_of_one_address_are_limited(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, max_connections_per_ip="2") as server:
+            first, second = await server.connect(), await server.connect()
+            assert await first.is_answered()
+            assert await second.is_answered()
+            third = await server.connect()
+            assert await third.receive() is None
+            await first.stream.aclose()
+            while not await (fourth := await server.connect()).is_answered():
+                await fourth.stream.aclose()
+            assert await second.is_answered()
+
+    run(test)
+
+
+def test_at_the_limit_new_connections_wait_for_a_place(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, max_connections="1") as server:
+            first = await server.connect()
+            assert await first.is_answered()
+            second = await server.connect()
+            await second.send(ApiVersionsRequest(), 0)
+            with trio.move_on_after(1) as waited:
+                await second.receive()
+            assert waited.cancelled_caught
+            await first.stream.aclose()
+            assert await second.receive() is not None
+
+    run(test, virtual_time=True)
+
+
+def test_a_busy_connection_does_not_starve_the_others(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path) as server:
+            busy, other = await server.connect(), await server.connect()
+            answered = 0
+
+            async def flood() -> None:
+                for number in range(20_000):
+                    await busy.send(ApiVersionsRequest(), 0, number)
+
+            async def drain() -> None:
+                nonlocal answered
+                for _ in range(20_000):
+                    await busy.receive()
+                    answered += 1
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(flood)
+                nursery.start_soon(drain)
+                while answered < 100:
+                    await trio.lowlevel.checkpoint()
+                assert await other.is_answered()
+                assert answered < 19_000
+
+    run(test)
+
+
+def test_half_closed_and_reset_connections(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path) as server:
+            half, gone, other = [await server.connect() for _ in range(3)]
+            for number in range(50):
+                await half.send(ApiVersionsRequest(), 0, number)
+            await half.stream.send_eof()
+            assert [correlation_id(await half.receive()) for _ in range(50)] == list(range(50))
+            assert await half.receive() is None
+            await gone.send(fetch(max_wait_ms=60_000), 11)
+            reset(gone)
+            assert await other.is_answered()
+
+    run(test)
+
+
+def test_a_stop_answers_what_is_in_progress(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path) as server:
+            client = await server.connect()
+            answer = await client.ask(fetch(max_wait_ms=0), 11, FetchResponse)
+            assert isinstance(answer, FetchResponse)
+            waiting = await server.connect()
+            await waiting.send(fetch(max_wait_ms=2**31 - 1), 11)
+            await server.stop()
+            assert await client.receive() is None
+            assert await waiting.receive() is None
+
+    async def bounded() -> None:
+        with trio.fail_after(5):
+            await test()
+
+    run(bounded)
