@@ -18,6 +18,7 @@ from benchmarks.parts import PARTS, Part, chosen_parts
 from benchmarks.peers import PEERS, server
 from benchmarks.report import as_json, as_markdown, as_text, rows
 from benchmarks.run import QUICK, Run, Scale, say
+from benchmarks.settle import settle
 from compat.kafka_jars import KafkaUnavailable, cache_folder
 from compat.server_process import ServerFailed, ServerProcess
 
@@ -81,6 +82,7 @@ def _alternate_shared(run: Run, part: Part, servers: dict[str, ServerProcess]) -
         run.is_warming = round_number == 0
         say(f"{part.name}: {_round(run, round_number)}")
         for peer, running in servers.items():
+            settle(run.scale.settle_bytes)
             part.shared(run, peer, running)
 
 
@@ -90,6 +92,7 @@ def _alternate_alone(run: Run, part: Part, peers: list[str]) -> None:
     for round_number in range(1, 1 + (run.scale.alternations if part.repeats else 1)):
         say(f"{part.name}: {_round(run, round_number)}")
         for peer in peers:
+            settle(run.scale.settle_bytes)
             part.alone(run, peer)
 
 

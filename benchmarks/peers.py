@@ -34,7 +34,7 @@ def server(peer: str, parent: Path) -> ServerProcess:
 @contextmanager
 def fresh_topic(bootstrap: str, partitions: int = 1) -> Iterator[str]:
     """A new topic, deleted at the end."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 4})
     name = f"bench-{next(_topic_numbers)}"
     admin.create_topics([NewTopic(name, partitions, 1)])[name].result(30)
     try:

@@ -23,9 +23,10 @@ class Scale:
     requests: int = 40_000
     latencies: int = 4_000
     memory_bytes: int = 2_000_000_000
+    settle_bytes: int = 1_500_000_000
 
 
-QUICK = Scale(1, 2_000_000, 20_000, 500, 200, 20_000_000)
+QUICK = Scale(1, 2_000_000, 20_000, 500, 200, 20_000_000, 0)
 
 
 @dataclass
