@@ -177,6 +177,13 @@ class ErrorCode(IntEnum):
     CONTROLLER_ID_NOT_REGISTERED = 136
 
     @property
+    def meaning(self) -> str:
+        """What the code says, in a few words. The table is imported when somebody asks."""
+        from kstream.error_meanings import MEANINGS
+
+        return MEANINGS[self]
+
+    @property
     def is_retriable(self) -> bool:
         """Whether Kafka's clients try again after this error without being told to."""
         return self in _RETRIABLE

@@ -183,7 +183,7 @@ def _compile_appender(cls: type[Message], version: int) -> Any:
             ReferenceEncoder(message, version).encode()
         except EncodeError as error:
             return error
-        return failure
+        return EncodeError(repr(failure), where=f"{cls.__name__} v{version}")
 
     writer = EncodeWriter(cls, version)
     namespace = writer.namespace | {

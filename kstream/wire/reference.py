@@ -192,7 +192,7 @@ class ReferenceEncoder:
         self.path = _Path()
 
     def encode(self) -> bytes:
-        """The bytes of the whole message. Records must be bytes-like."""
+        """The bytes of the whole message, without those of payloads that are not bytes-like."""
         out = bytearray()
         self.struct(out, self.message, type(self.message))
         return bytes(out)
@@ -279,7 +279,10 @@ class ReferenceEncoder:
             if len(value) > STRING_SIZE_MAX:
                 raise self.fault(f"a string of {len(value)} bytes; {STRING_SIZE_MAX} is the most")
         elif not isinstance(value, (bytes, bytearray, memoryview)):
-            raise self.fault(f"{value!r} is not bytes-like")
+            if kind != "records" or not hasattr(value, "__len__"):
+                raise self.fault(f"{value!r} is not bytes-like")
+            self.length(out, len(value), wide=wide, compact=compact)
+            return
         self.length(out, len(value), wide=wide, compact=compact)
         out += value
 

@@ -23,7 +23,7 @@ _WORDS = ["", "a", "topic-1", "größe", "日本語", "x" * 127, "y" * 128, "z" 
 
 
 def filled(cls: Any, version: int, random: Random) -> Any:
-    """A struct of `cls` in which every field that the version has is set at random, tagged ones half the time."""
+    """A struct of `cls` with every field of the version set at random, tagged ones half the time."""
     inline, tagged, _ = layout(cls, version)
     values = {field.name: _value(field, version, random) for field in inline}
     for field in tagged:

@@ -31,7 +31,7 @@ def message_class(name: str) -> Any:
 
 
 def build(data_class: Any, value: Any, version: int) -> Any:
-    """The same values in kafka-python's objects, with tagged fields only where they differ from the default."""
+    """The same values in kafka-python's objects; tagged fields only where they differ from the default."""
     declared = {field.name: field for field in type(value).__fields__}
     values = {}
     for field in data_class._struct.fields.values():

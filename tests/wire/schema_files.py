@@ -78,7 +78,15 @@ def schema_layout(fields: list[dict[str, Any]], common: dict[str, Any], version:
         kind = f"[]{kind}" if array else kind
         nullable = version in parse_versions(field.get("nullableVersions"))
         is_tagged = version in parse_versions(field.get("taggedVersions"))
-        row = (name, kind, field.get("tag") if is_tagged else None, nullable, _default(field, kind), ignorable, parts)
+        row = (
+            name,
+            kind,
+            field.get("tag") if is_tagged else None,
+            nullable,
+            _default(field, kind),
+            ignorable,
+            parts,
+        )
         (tagged if is_tagged else inline).append(row)
     tagged.sort(key=lambda row: row[2])
     return [*inline, *tagged]
@@ -99,4 +107,3 @@ def _default(field: dict[str, Any], kind: str) -> Any:
     if kind == "float64":
         return float(text or 0)
     return int(text or "0", 0)
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import time
 import tracemalloc
@@ -75,9 +76,8 @@ def test_mutations(cls: type[Message]) -> None:
             try:
                 expected = reference.decode()
             except ProtocolError as error:
-                with pytest.raises(ProtocolError) as caught:
+                with pytest.raises(ProtocolError, match=re.escape(str(error))):
                     decode(cls, bad, version)
-                assert str(caught.value) == str(error)
                 continue
             if reference.position == len(bad):
                 assert repr(decode(cls, bad, version)) == repr(expected)
@@ -90,7 +90,11 @@ def test_mutations(cls: type[Message]) -> None:
 def test_every_prefix_is_refused(cls: type[Message]) -> None:
     random = Random(1)
     for version in versions_of(cls):
-        raw = encode(cls(), version) if cls is CreateTopicsRequest else encode(filled(cls, version, random), version)
+        raw = (
+            encode(cls(), version)
+            if cls is CreateTopicsRequest
+            else encode(filled(cls, version, random), version)
+        )
         for size in range(min(len(raw), 300)):
             with pytest.raises(ProtocolError):
                 decode(cls, raw[:size], version)
@@ -132,10 +136,10 @@ def test_elements_have_a_budget() -> None:
         return uvarint(arrays + 1) + (uvarint(names + 1) + b"\2a" * names + b"\0") * arrays + b"\1\0"
 
     good = pairs(2, 90_000)
-    assert 90_000 * 3 <= elements_max(len(good))
+    assert elements_max(len(good)) >= 90_000 * 3
     assert len(decode(Pairs, good, 0).pairs) == 90_000
     bad = pairs(2, 120_000)
-    assert 120_000 * 3 > elements_max(len(bad))
+    assert elements_max(len(bad)) < 120_000 * 3
     with pytest.raises(ProtocolError, match="elements in one message"):
         decode(Pairs, bad, 0)
 
@@ -159,9 +163,19 @@ def test_a_large_cluster_fits_the_budget() -> None:
         (FetchRequest, 12, b"\0\0\0", "FetchRequest v12 replica_id at byte 0: needs 4 bytes, 3 remain"),
         (MetadataRequest, 0, b"\0\0\0\1\xff\xff", "MetadataRequest v0 topics[0].name at byte 6: null"),
         (MetadataRequest, 0, b"\0\0\0\1\0\1\xff", "MetadataRequest v0 topics[0].name at byte 6: not UTF-8"),
-        (MetadataRequest, 0, b"\0\0\0\1\0\5abc", "MetadataRequest v0 topics[0].name at byte 6: needs 5 bytes"),
+        (
+            MetadataRequest,
+            0,
+            b"\0\0\0\1\0\5abc",
+            "MetadataRequest v0 topics[0].name at byte 6: needs 5 bytes",
+        ),
         (MetadataRequest, 9, b"\2\2a\1\5\x50", "MetadataRequest v9 topics[0] at byte 6: tag 5 has 80"),
-        (MetadataRequest, 9, b"\xff\xff\xff\xff\xff\1", "MetadataRequest v9 topics at byte 0: a varint of more"),
+        (
+            MetadataRequest,
+            9,
+            b"\xff\xff\xff\xff\xff\1",
+            "MetadataRequest v9 topics at byte 0: a varint of more",
+        ),
         (MetadataRequest, 9, b"\2" + uvarint(32_769) + b"a" * 32_768, "a string of 32768 bytes"),
         (
             ProduceRequest,
@@ -169,7 +183,9 @@ def test_a_large_cluster_fits_the_budget() -> None:
             encode(
                 ProduceRequest(
                     topic_data=[
-                        TopicProduceData(name="a", partition_data=[PartitionProduceData(index=1, records=b"abc")])
+                        TopicProduceData(
+                            name="a", partition_data=[PartitionProduceData(index=1, records=b"abc")]
+                        )
                     ]
                 ),
                 8,
@@ -187,7 +203,9 @@ def test_errors_say_where(cls: type[Message], version: int, raw: bytes, message:
 def test_a_tagged_field_of_another_size_is_refused() -> None:
     raw = encode(FetchRequest(cluster_id="abc"), 12)
     assert raw.endswith(b"\1\0\4\4abc")
-    with pytest.raises(ProtocolError, match=r"cluster_id at byte \d+: tag 0 was announced with 5 bytes and takes 4"):
+    with pytest.raises(
+        ProtocolError, match=r"cluster_id at byte \d+: tag 0 was announced with 5 bytes and takes 4"
+    ):
         decode(FetchRequest, raw[:-6] + b"\0\5\4abc" + b"z", 12)
 
 

@@ -22,16 +22,16 @@ BY_NAME = {cls.__name__: cls for cls in MESSAGES}
 NOT_FOR_CLIENTS = frozenset(
     {
         "LeaderAndIsr", "StopReplica", "UpdateMetadata", "ControlledShutdown", "Vote", "BeginQuorumEpoch",
-        "EndQuorumEpoch", "AlterPartition", "Envelope", "FetchSnapshot", "BrokerRegistration", "BrokerHeartbeat",
-        "ControllerRegistration", "AllocateProducerIds", "AssignReplicasToDirs", "UpdateRaftVoter",
+        "EndQuorumEpoch", "AlterPartition", "Envelope", "FetchSnapshot", "BrokerRegistration",
+        "BrokerHeartbeat", "ControllerRegistration", "AllocateProducerIds", "AssignReplicasToDirs", "UpdateRaftVoter",
     }
 )  # fmt: skip
 
 
 def as_of_4_4(schema: dict[str, Any]) -> dict[str, Any]:
-    """What newer versions of an API changed in the older versions' schema, without changing any bytes.
+    """An older schema file with what newer versions changed in it without changing any bytes.
 
-    TxnOffsetCommit v6 names topics by id, so that names became ignorable, and generations may be member epochs.
+    TxnOffsetCommit v6 names topics by id: names became ignorable. Generations may be member epochs.
     """
     if schema["name"].startswith("TxnOffsetCommit"):
         for field in schema["fields"]:

@@ -1,4 +1,4 @@
-"""What is encoded decodes to the same, by the compiled and by the reference codec alike, for everything declared."""
+"""What is encoded decodes to the same, by the compiled and the reference codec, for all that is declared."""
 
 from __future__ import annotations
 
