@@ -16,7 +16,10 @@ from kstream.records.batch import read_header
 from kstream.testing.client import WireClient
 from tests.requests import batches, fetch
 
-pytestmark = pytest.mark.clients
+pytestmark = [
+    pytest.mark.clients,
+    pytest.mark.filterwarnings("ignore:(read|open)_text is deprecated:DeprecationWarning"),  # in kafka-python
+]
 
 TOLD = [
     pytest.param(client, chapter, id=f"{client}-{chapter.name}")
