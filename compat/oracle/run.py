@@ -52,9 +52,9 @@ class Run:
         self.token = secrets.token_hex(3)
         self.exchanges: list[Exchange] = []
         self._client: WireClient | None = None
-        cluster_id = self.ask(DescribeClusterRequest(), 0).cluster_id
+        self.cluster_id: str = self.ask(DescribeClusterRequest(), 0).cluster_id
         self.flattener = Flattener(
-            f"-{self.token}", cluster_id=cluster_id, replaced={f"{address[0]}:{address[1]}": "<address>"}
+            f"-{self.token}", cluster_id=self.cluster_id, replaced={f"{address[0]}:{address[1]}": "<address>"}
         )
 
     # Talking
@@ -80,8 +80,13 @@ class Run:
         """Ask without recording: for what a scenario needs, not what it is about."""
         return self.client.request(request, version)
 
-    def call(self, note: str, request: Message, version: int) -> Any:
-        """Ask and record. Returns the response, or None where none came."""
+    def call(
+        self, note: str, request: Message, version: int, *, trim: Callable[[Any], None] | None = None
+    ) -> Any:
+        """Ask and record. Returns the response, or None where none came.
+
+        `trim` takes out of the response what is not worth recording, or belongs to other scenarios.
+        """
         outcome, response = ANSWER, None
         try:
             response = self.client.request(request, version)
@@ -91,12 +96,10 @@ class Run:
             outcome = SILENCE
         if outcome != ANSWER:
             self.reconnect()
+        elif trim is not None:
+            trim(response)
         self._record(note, request, version, outcome, response)
         return response
-
-    def note(self, note: str, request: Message, version: int, response: Any) -> None:
-        """Record an answer that `ask` got, after what is not this scenario's was taken out of it."""
-        self._record(note, request, version, ANSWER, response)
 
     def call_without_answer(self, note: str, request: Message, version: int) -> None:
         """Send a request that gets no answer if all is well (acks=0), and see what the server does."""
