@@ -23,7 +23,7 @@ from pathlib import Path
 
 from kstream.log.checkpoints import CorruptCheckpoint, read_offsets, replace_file, write_offsets
 from kstream.log.config import LogConfig
-from kstream.log.errors import UnusableDirectory
+from kstream.log.errors import LogStorageError, UnusableDirectory
 from kstream.log.lock import DirectoryLock
 from kstream.log.meta_properties import MetaProperties, settle
 from kstream.log.partition import PartitionLog
@@ -117,8 +117,15 @@ class LogDirectory:
         Raises LogStorageError.
         """
         key = (topic, index)
+        path = self.partition_path(topic, index)
+        if not path.exists() and self._is_remembered(key):
+            # An earlier partition of that name was deleted: its offsets must not become this one's, not even
+            # if a crash comes before the next checkpoint.
+            self._logs.pop(key, None)
+            self._forget(key)
+            self._try_checkpoints()
         log = PartitionLog.open(
-            self.partition_path(topic, index),
+            path,
             config,
             now_ms=now_ms,
             topic_id=topic_id,
@@ -143,6 +150,15 @@ class LogDirectory:
             return log.delete()
         path = self.partition_path(topic, index)
         return Removal([rename_for_deletion(path)]) if path.exists() else None
+
+    def _is_remembered(self, key: PartitionKey) -> bool:
+        return key in self._logs or key in self._recovery_points or key in self._log_start_offsets
+
+    def _try_checkpoints(self) -> None:
+        try:
+            self.write_checkpoints()
+        except OSError as error:
+            raise LogStorageError(f"{self.path}: {error}") from error
 
     def _forget(self, key: PartitionKey) -> None:
         self.unrecovered.discard(key)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def truncate_to(log: PartitionLog, offset: int, now_ms: int) -> None:
-    """Drop every batch that ends at or behind `offset`, with what indexes, epochs and producers know of it.
+    """Drop every batch that ends at or behind `offset`, from indexes, epochs and producers too.
 
     Raises OSError, after which the log must not be used.
     """
@@ -26,8 +26,8 @@ def truncate_to(log: PartitionLog, offset: int, now_ms: int) -> None:
         active.truncate(active.locate(offset))
     else:
         kept = [Segment.create(log.directory, offset, log.platform, now_ms)]
-    # Not `offset` itself: that may lie inside a batch that went, or in a hole that compaction left, and a restart
-    # would find this end too.
+    # Not `offset` itself: that may lie inside a batch that went, or in a hole that compaction left, and a
+    # restart would find this end too.
     end_offset = kept[-1].next_offset()
     log.directory_changed = True
     log.segments.replace(kept)

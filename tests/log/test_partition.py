@@ -10,8 +10,7 @@ from kstream.errors import ApiError, ErrorCode
 from kstream.log.analysis import Origin
 from kstream.log.config import LogConfig
 from kstream.log.errors import LogStorageError, OffsetOutOfRange
-from kstream.records.batch import check_crc, iter_headers, read_header
-from kstream.records.batch import TimestampType
+from kstream.records.batch import TimestampType, check_crc, iter_headers, read_header
 from kstream.records.compression import Codec
 from tests.log.support import NOW_MS, TOPIC_ID, append, batch_of, open_log, read_headers, read_records
 

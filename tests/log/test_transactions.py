@@ -1,0 +1,161 @@
+"""Transactions in one partition: last stable offset, markers, the index of aborted ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kstream.errors import ApiError, ErrorCode
+from kstream.log.config import LogConfig
+from kstream.log.partition import PartitionLog
+from kstream.log.txn_index import AbortedTransaction
+from tests.log.support import append, batch_of, end_transaction, open_log
+
+
+class Producer:
+    """Sends transactional batches with ascending sequences."""
+
+    def __init__(self, log: PartitionLog, producer_id: int) -> None:
+        self.log = log
+        self.producer_id = producer_id
+        self.sequence = 0
+
+    def send(self, count: int = 1) -> int:
+        batch = batch_of(
+            count,
+            producer_id=self.producer_id,
+            producer_epoch=0,
+            base_sequence=self.sequence,
+            is_transactional=True,
+        )
+        self.sequence += count
+        return append(self.log, batch).base_offset
+
+    def end(self, *, is_commit: bool) -> None:
+        end_transaction(self.log, self.producer_id, is_commit=is_commit)
+
+
+def test_the_last_stable_offset_is_where_the_oldest_open_transaction_began(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0")
+    append(log, batch_of(2))
+    one, two = Producer(log, 1), Producer(log, 2)
+    assert log.last_stable_offset == 2
+    one.send()
+    two.send()
+    one.send()
+    assert log.last_stable_offset == 2
+    one.end(is_commit=True)
+    assert log.last_stable_offset == 3
+    one.send()
+    two.end(is_commit=False)
+    assert log.last_stable_offset == 6
+    one.end(is_commit=False)
+    assert log.last_stable_offset == log.end_offset == 9
+
+
+def test_an_ended_transaction_is_unstable_up_to_the_high_watermark(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0")
+    log.high_watermark = 0
+    one = Producer(log, 1)
+    one.send()
+    one.end(is_commit=True)
+    append(log, batch_of(1))
+    assert log.last_stable_offset == 0
+    log.high_watermark = 1
+    assert log.last_stable_offset == 0
+    log.high_watermark = 2
+    assert log.last_stable_offset == 2
+    log.high_watermark = 3
+    assert log.last_stable_offset == 3
+
+
+def test_aborted_transactions_of_what_was_read(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0", LogConfig(segment_bytes=500, index_interval_bytes=0))
+    one, two = Producer(log, 1), Producer(log, 2)
+    one.send()  # 0
+    two.send()  # 1
+    one.end(is_commit=False)  # 2
+    two.send()  # 3
+    two.end(is_commit=True)  # 4
+    for _ in range(8):
+        append(log, batch_of(1))
+    begin = one.send()
+    append(log, batch_of(1))
+    one.end(is_commit=False)
+    assert len(log.segments) > 2
+    first = AbortedTransaction(1, 0, 2, 1)
+    last = AbortedTransaction(1, begin, begin + 2, begin + 3)
+    assert log.aborted_transactions(0, log.read(0, 1 << 20)) == [first]
+    assert log.aborted_transactions(3, log.read(3, 1)) == []
+    found = log.read(begin, 1 << 20)
+    assert last in log.aborted_transactions(begin, found)
+    assert first not in log.aborted_transactions(begin, found)
+    assert log.aborted_transactions(log.end_offset, log.read(log.end_offset, 1)) == []
+
+
+def test_an_empty_transaction_leaves_no_entry(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0")
+    end_transaction(log, 1, is_commit=False)
+    assert log.segments.active.txn_index.entries == []
+    assert not log.segments.active.txn_index.path.exists()
+    assert log.last_stable_offset == 1
+
+
+def test_a_plain_batch_inside_a_transaction_is_refused(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0")
+    Producer(log, 1).send()
+    with pytest.raises(ApiError) as caught:
+        append(log, batch_of(1, producer_id=1, producer_epoch=0, base_sequence=1))
+    assert caught.value.code is ErrorCode.INVALID_TXN_STATE
+
+
+def test_markers_fence_old_epochs_and_old_coordinators(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0")
+    one = Producer(log, 1)
+    one.send()
+    end_transaction(log, 1, is_commit=False, epoch=1, coordinator_epoch=4)
+    with pytest.raises(ApiError) as caught:
+        end_transaction(log, 1, is_commit=False, epoch=1, coordinator_epoch=3)
+    assert caught.value.code is ErrorCode.TRANSACTION_COORDINATOR_FENCED
+    with pytest.raises(ApiError) as caught:
+        end_transaction(log, 1, is_commit=False, epoch=0, coordinator_epoch=4)
+    assert caught.value.code is ErrorCode.INVALID_PRODUCER_EPOCH
+    with pytest.raises(ApiError) as caught:
+        one.send()
+    assert caught.value.code is ErrorCode.INVALID_PRODUCER_EPOCH
+    # A bumped epoch begins with sequence 0.
+    append(log, batch_of(1, producer_id=1, producer_epoch=1, base_sequence=0, is_transactional=True))
+    assert log.last_stable_offset == 2
+
+
+@pytest.mark.parametrize("was_clean", [True, False])
+def test_open_transactions_survive_a_restart(tmp_path: Path, was_clean: bool) -> None:
+    config = LogConfig(segment_bytes=300)
+    log = open_log(tmp_path / "t-0", config)
+    one, two = Producer(log, 1), Producer(log, 2)
+    two.send()
+    two.end(is_commit=False)
+    one.send()
+    for _ in range(10):
+        append(log, batch_of(1))
+    assert log.last_stable_offset == 2
+    if was_clean:
+        log.close()
+    log = open_log(tmp_path / "t-0", config, was_clean=was_clean)
+    assert log.last_stable_offset == 2
+    end_transaction(log, 1, is_commit=True)
+    assert log.last_stable_offset == log.end_offset
+
+
+def test_truncation_forgets_markers(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0")
+    one = Producer(log, 1)
+    one.send()
+    one.end(is_commit=False)
+    assert len(log.segments.active.txn_index.entries) == 1
+    log.truncate_to(1, now_ms=0)
+    assert log.segments.active.txn_index.entries == []
+    assert log.last_stable_offset == 0
+    log.close()
+    assert open_log(tmp_path / "t-0", was_clean=True).last_stable_offset == 0
