@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import trio
 from trio.testing import MockClock
@@ -13,7 +14,7 @@ from kstream.api import fetch, produce
 from kstream.api.context import RequestContext
 from kstream.broker.broker import Broker
 from kstream.broker.metadata.create_topics import NewTopic, create_topics
-from kstream.broker.metadata.delete_topics import TopicToDelete, delete_topics
+from kstream.broker.metadata.delete_topics import TopicKey, delete_topics
 from kstream.clock import ManualClock
 from kstream.config.broker import BrokerConfig
 from kstream.records.builder import build_batch
@@ -59,10 +60,10 @@ async def create(broker: Broker, name: str, **configs: str) -> None:
 
 
 async def delete(broker: Broker, name: str) -> None:
-    await broker.metadata.update(lambda image: delete_topics(image, [TopicToDelete(name=name)]))
+    await broker.metadata.update(lambda image: delete_topics(image, [TopicKey(name)]))
 
 
-def batch(*values: bytes, timestamp_ms: int = NOW_MS, key: bytes | None = b"k", **options: int) -> bytes:
+def batch(*values: bytes, timestamp_ms: int = NOW_MS, key: bytes | None = b"k", **options: Any) -> bytes:
     """A record batch of some values."""
     return bytes(build_batch([(timestamp_ms, key, value) for value in values], **options))
 
@@ -81,9 +82,7 @@ async def produced(
     context = RequestContext(broker) if context is None else context
     context.api_version = version
     view = None if records is None else memoryview(bytearray(records))
-    data = TopicProduceData(
-        name=topic, partition_data=[PartitionProduceData(index=partition, records=view)]
-    )
+    data = TopicProduceData(name=topic, partition_data=[PartitionProduceData(index=partition, records=view)])
     response = await produce.handle(context, ProduceRequest(acks=acks, topic_data=[data]))
     assert response is not None
     (answer,) = response.responses[0].partition_responses
@@ -100,7 +99,7 @@ def fetch_request(
     max_bytes: int = 1 << 20,
     partition_max_bytes: int = 1 << 20,
     session: tuple[int, int] = (0, -1),
-    **options: int,
+    **options: Any,
 ) -> FetchRequest:
     """A fetch of some partitions of one topic, each from the same offset."""
     return FetchRequest(
