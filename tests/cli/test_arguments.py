@@ -26,25 +26,9 @@ def test_defaults(argv: list[str]) -> None:
 
 @pytest.mark.parametrize("command", [[], ["serve"]])
 def test_everything(command: list[str]) -> None:
-    argv = [
-        "--listen",
-        ":0",
-        "--advertise",
-        "a:1",
-        "--data",
-        "d",
-        "--config",
-        "f",
-        "--set",
-        "a=1",
-        "--set",
-        "b=2",
-        "--topic",
-        "t",
-        "--topic",
-        "u:3",
-    ]
-    assert parse([*command, *argv, "--log-level", "debug"]) == Options(
+    argv = ["--listen", ":0", "--advertise", "a:1", "--data", "d", "--config", "f", "--log-level", "debug"]
+    argv += ["--set", "a=1", "--set", "b=2", "--topic", "t", "--topic", "u:3"]
+    assert parse([*command, *argv]) == Options(
         listen=":0",
         advertise="a:1",
         data="d",
