@@ -92,18 +92,23 @@ class Partitions:
     async def _open_partition(self, topic: TopicKey, index: int) -> Partition:
         self._resolve(topic, index)
         async with self._opening:
-            partition = self._open.get((topic, index))
-            if partition is not None:
-                return partition
-            found, leader_epoch = self._resolve(topic, index)
-            try:
-                opened = await trio.to_thread.run_sync(self._open_log, found, index, limiter=disk_limiter())
-            except LogStorageError as error:
-                log.error("cannot open %s-%d: %s", found.name, index, error)
-                raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR) from error
-            if found.topic_id not in self._metadata.image.topics_by_id:
-                self.unwanted.append(opened.delete())
-                raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            while True:
+                partition = self._open.get((topic, index))
+                if partition is not None:
+                    return partition
+                found, leader_epoch = self._resolve(topic, index)
+                try:
+                    opened = await trio.to_thread.run_sync(
+                        self._open_log, found, index, limiter=disk_limiter()
+                    )
+                except LogStorageError as error:
+                    self._resolve(topic, index)
+                    log.error("cannot open %s-%d: %s", found.name, index, error)
+                    raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR) from error
+                if found.topic_id in self._metadata.image.topics_by_id:
+                    break
+                # Deleted while it was being opened. What was opened goes; a new topic of the name may be there.
+                self._remove_files(found.name, index)
             partition = Partition(found.name, found.topic_id, index, opened, leader_epoch=leader_epoch)
             self._open[(found.name, index)] = partition
             self._open[(found.topic_id, index)] = partition
@@ -138,13 +143,18 @@ class Partitions:
         if partition is not None:
             del self._open[(topic.name, index)]
             partition.on_deleted()
+        self._remove_files(topic.name, index)
+
+    def _remove_files(self, topic_name: str, index: int) -> None:
         try:
-            removal = self._directory.delete_partition(topic.name, index)
+            removal = self._directory.delete_partition(topic_name, index)
+        except FileNotFoundError:
+            log.debug("the files of %s-%d are gone already", topic_name, index)
         except OSError as error:
-            log.error("cannot delete the files of %s-%d: %s", topic.name, index, error)
-            return
-        if removal is not None:
-            self.unwanted.append(removal)
+            log.error("cannot delete the files of %s-%d: %s", topic_name, index, error)
+        else:
+            if removal is not None:
+                self.unwanted.append(removal)
 
     def _configure(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import trio
 from trio.testing import MockClock
@@ -17,6 +17,7 @@ from kstream.broker.metadata.create_topics import NewTopic, create_topics
 from kstream.broker.metadata.delete_topics import TopicKey, delete_topics
 from kstream.clock import ManualClock
 from kstream.config.broker import BrokerConfig
+from kstream.log.slices import LogSlice
 from kstream.records.builder import build_batch
 from kstream.wire.messages.fetch import (
     FetchPartition,
@@ -140,4 +141,4 @@ def only(response: FetchResponse) -> PartitionData:
 def bytes_of(partition: PartitionData) -> bytes:
     """The record bytes of an answer, read through the mapping."""
     records = partition.records
-    return bytes(records.view()) if hasattr(records, "view") else bytes(records or b"")  # type: ignore[arg-type]
+    return bytes(records.view()) if isinstance(records, LogSlice) else bytes(cast(bytes, records))

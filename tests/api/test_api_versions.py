@@ -10,7 +10,6 @@ from kstream.api.registry import advertised
 from kstream.errors import ErrorCode
 from kstream.wire.apis import ApiKey
 from kstream.wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
-
 from tests.api.conftest import Asker
 
 SUPPORTED = {

@@ -12,7 +12,6 @@ import pytest
 from kstream.errors import ErrorCode
 from kstream.wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from kstream.wire.uuids import ZERO_UUID
-
 from tests.api.conftest import Asker
 
 NOT_ASKED_FOR = -(1 << 31)
