@@ -29,6 +29,7 @@ from kstream.wire.plan import (
     element_kind,
     element_size_min,
     layout,
+    shared_structs,
 )
 
 SHORT: Final = 33
@@ -61,11 +62,13 @@ class DecodeWriter:
         self.pending: list[tuple[str, str]] = []
         self.uses_budget = False
         self.has_records = False
+        self.shared = shared_structs(cls, version)
+        self.functions: dict[Any, str] = {}
         self.struct("o0", cls)
         self.flush()
 
     def source(self, name: str) -> str:
-        """The whole function."""
+        """The whole function, behind those of the structs that have their own."""
         head = [f"def {name}(b, p=0):", " begin = p", " end = len(b)"]
         if self.uses_budget:
             head.append(f" left = {ELEMENTS_MIN} + (end >> {ELEMENTS_PER_BYTE_SHIFT})")
@@ -77,7 +80,7 @@ class DecodeWriter:
             "  raise explain(b, begin, failure) from None",
             "",
         ]
-        return "\n".join([*head, " try:", *self.lines, *tail])
+        return "\n".join([*self.functions.values(), *head, " try:", *self.lines, *tail])
 
     # Writing lines
 
@@ -125,6 +128,26 @@ class DecodeWriter:
 
     def body(self, target: str, cls: Any) -> None:
         """Fill the slots of a new object."""
+        if cls not in self.shared:
+            self.fields(target, cls)
+            return
+        if cls not in self.functions:
+            self.functions[cls] = self.function(cls)
+        self.flush()
+        self.uses_budget = True
+        self.add(f"p, left = fill_{cls.__name__}({target}, b, p, end, left)")
+
+    def function(self, cls: Any) -> str:
+        """A function that fills an object of a shared struct."""
+        outside = self.lines, self.indent, self.depth, self.nested_count, self.pending
+        self.lines, self.indent, self.depth, self.nested_count, self.pending = [], 1, 0, 0, []
+        self.fields("o", cls)
+        self.flush()
+        text = "\n".join([f"def fill_{cls.__name__}(o, b, p, end, left):", *self.lines, " return p, left", ""])
+        self.lines, self.indent, self.depth, self.nested_count, self.pending = outside
+        return text
+
+    def fields(self, target: str, cls: Any) -> None:
         inline, tagged, absent = layout(cls, self.version)
         self.defaults(target, [*absent, *tagged])
         for field in inline:

@@ -15,7 +15,7 @@ import struct
 from typing import Any
 
 from kstream.wire.fields import Field
-from kstream.wire.plan import FIXED, STRING_SIZE_MAX, element_kind, layout
+from kstream.wire.plan import FIXED, STRING_SIZE_MAX, element_kind, layout, shared_structs
 
 
 class EncodeWriter:
@@ -31,12 +31,16 @@ class EncodeWriter:
         self.out = "out"
         self.pieces: list[str] = []
         self.pending: list[tuple[str, str]] = []
+        self.shared = shared_structs(cls, version)
+        self.functions: dict[Any, str] = {}
         self.struct("m", cls)
         self.flush()
 
     def source(self, name: str) -> str:
+        """The whole function, behind those of the structs that have their own."""
         return "\n".join(
             [
+                *self.functions.values(),
                 f"def {name}(m, out):",
                 " places = None",
                 " try:",
@@ -108,6 +112,25 @@ class EncodeWriter:
     # Structs
 
     def struct(self, source: str, cls: Any) -> None:
+        if cls not in self.shared:
+            self.fields(source, cls)
+            return
+        if cls not in self.functions:
+            self.functions[cls] = self.function(cls)
+        self.flush()
+        self.add(f"write_{cls.__name__}({source}, {self.out})")
+
+    def function(self, cls: Any) -> str:
+        """A function that writes a shared struct."""
+        outside = self.lines, self.indent, self.out, self.pieces, self.pending
+        self.lines, self.indent, self.out, self.pieces, self.pending = [], 1, "out", [], []
+        self.fields("m", cls)
+        self.flush()
+        text = "\n".join([f"def write_{cls.__name__}(m, out):", *(self.lines or [" pass"]), ""])
+        self.lines, self.indent, self.out, self.pieces, self.pending = outside
+        return text
+
+    def fields(self, source: str, cls: Any) -> None:
         inline, tagged, absent = layout(cls, self.version)
         for field in absent:
             if not field.ignorable:

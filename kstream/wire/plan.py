@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final, NamedTuple
 
 from kstream.wire.fields import KINDS, Field
@@ -10,6 +11,9 @@ FIXED: Final[dict[str, tuple[str, int]]] = {
     kind.name: (kind.format, kind.size) for kind in KINDS.values() if kind.size
 }
 """Types of a fixed size: their `struct` format and size in bytes."""
+
+STRAIGHT_FIELDS_MAX: Final = 40
+"""A message with more fields than these, counting those of its parts, is compiled to several functions."""
 
 STRING_SIZE_MAX: Final = 32767
 """In either form of length: Kafka refuses longer strings even where the compact length could say more."""
@@ -37,6 +41,25 @@ def layout(cls: Any, version: int) -> Layout:
             tagged.append(field)
     tagged.sort(key=lambda field: field.tag if field.tag is not None else 0)
     return Layout(inline, tagged, absent)
+
+
+def shared_structs(cls: Any, version: int) -> frozenset[Any]:
+    """The structs of a large message that deserve a function of their own, because they occur more than once.
+
+    Written out at each place they would double the time to compile messages such as StreamsGroupDescribe. Small
+    messages, among them all that are handled by the thousand, stay straight code.
+    """
+    references: Counter[Any] = Counter()
+
+    def visit(struct: Any) -> int:
+        references[struct] += 1
+        inline, tagged, _ = layout(struct, version)
+        fields = [*inline, *tagged]
+        return len(fields) + sum(visit(field.struct) for field in fields if field.struct is not None)
+
+    if visit(cls) <= STRAIGHT_FIELDS_MAX:
+        return frozenset()
+    return frozenset(struct for struct, count in references.items() if count > 1)
 
 
 def size_min(cls: Any, version: int, *, flexible: bool) -> int:
