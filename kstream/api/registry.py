@@ -8,13 +8,15 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import kstream.api
 from kstream.wire.apis import ApiKey, api
 
 Handler = Callable[..., Awaitable[Any]]
 """`async (RequestContext, request message) -> response message`; None sends no response (acks=0)."""
+
+AnyHandler = TypeVar("AnyHandler", bound=Handler)
 
 
 class Registration(NamedTuple):
@@ -42,10 +44,10 @@ def handles(
     version_max: int | None = None,
     advertised_min: int | None = None,
     is_prompt: bool = False,
-) -> Callable[[Handler], Handler]:
+) -> Callable[[AnyHandler], AnyHandler]:
     """Register the decorated coroutine function for `key`, for all declared versions unless narrowed."""
 
-    def register(handler: Handler) -> Handler:
+    def register(handler: AnyHandler) -> AnyHandler:
         declared = api(key)
         low = declared.versions_min if version_min is None else version_min
         high = declared.versions_max if version_max is None else version_max

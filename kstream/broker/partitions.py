@@ -48,7 +48,7 @@ class Partitions:
         self._clock = clock
         self._log_config_of = log_config_of
         self._open: dict[tuple[TopicKey, int], Partition] = {}
-        self._opening = trio.Lock()
+        self._opening: dict[tuple[str, int], trio.Lock] = {}
         self.unwanted: deque[Removal] = deque()
         """Files of deleted topics and expired segments, for housekeeping to unlink in a thread."""
         if len(directory.leftovers):
@@ -90,29 +90,33 @@ class Partitions:
         return found, wanted.leader_epoch
 
     async def _open_partition(self, topic: TopicKey, index: int) -> Partition:
-        self._resolve(topic, index)
-        async with self._opening:
-            while True:
+        key = (self._resolve(topic, index)[0].name, index)
+        lock = self._opening.setdefault(key, trio.Lock())
+        try:
+            async with lock:
                 partition = self._open.get((topic, index))
-                if partition is not None:
-                    return partition
-                found, leader_epoch = self._resolve(topic, index)
-                try:
-                    opened = await trio.to_thread.run_sync(
-                        self._open_log, found, index, limiter=disk_limiter()
-                    )
-                except LogStorageError as error:
-                    self._resolve(topic, index)
-                    log.error("cannot open %s-%d: %s", found.name, index, error)
-                    raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR) from error
-                if found.topic_id in self._metadata.image.topics_by_id:
-                    break
-                # Deleted while it was being opened. What was opened goes; a new topic of the name may be there.
-                self._remove_files(found.name, index)
-            partition = Partition(found.name, found.topic_id, index, opened, leader_epoch=leader_epoch)
-            self._open[(found.name, index)] = partition
-            self._open[(found.topic_id, index)] = partition
-            return partition
+                return await self._open_in_thread(topic, index) if partition is None else partition
+        finally:
+            if not lock.locked():
+                self._opening.pop(key, None)
+
+    async def _open_in_thread(self, topic: TopicKey, index: int) -> Partition:
+        while True:
+            found, leader_epoch = self._resolve(topic, index)
+            try:
+                opened = await trio.to_thread.run_sync(self._open_log, found, index, limiter=disk_limiter())
+            except LogStorageError as error:
+                self._resolve(topic, index)
+                log.error("cannot open %s-%d: %s", found.name, index, error)
+                raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR) from error
+            if found.topic_id in self._metadata.image.topics_by_id:
+                break
+            # Deleted while it was being opened: that goes; a new topic of the name may be there.
+            self._remove_files(found.name, index)
+        partition = Partition(found.name, found.topic_id, index, opened, leader_epoch=leader_epoch)
+        self._open[(found.name, index)] = partition
+        self._open[(found.topic_id, index)] = partition
+        return partition
 
     def _open_log(self, topic: TopicImage, index: int) -> PartitionLog:
         return self._directory.open_partition(
