@@ -50,13 +50,15 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running server and the address it is ready at."""
     process = start("--listen", "127.0.0.1:0", "--data", str(data_dir), "--topic", "t:2")
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("kstream ready 127.0.0.1:")
-    yield process, line.split()[2]
-    if process.poll() is None:
-        process.kill()
-    process.communicate(timeout=TIMEOUT_S)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("kstream ready 127.0.0.1:")
+        yield process, line.split()[2]
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=TIMEOUT_S)
 
 
 def test_clients_are_served_once_it_is_ready(
