@@ -1,4 +1,8 @@
-"""AddOffsetsToTxn (API key 25)."""
+"""AddOffsetsToTxn (API key 25): the group whose offsets a transaction will commit (KIP-98).
+
+- Version 2: PRODUCER_FENCED.
+- Version 4: TRANSACTION_ABORTABLE (KIP-890).
+"""
 
 from __future__ import annotations
 

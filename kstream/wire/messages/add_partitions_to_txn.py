@@ -1,4 +1,9 @@
-"""AddPartitionsToTxn (API key 24)."""
+"""AddPartitionsToTxn (API key 24): partitions that a transaction will write to (KIP-98).
+
+- Version 2: PRODUCER_FENCED.
+- Version 4: several transactions, and only verifying, between brokers (KIP-890).
+- Version 5: TRANSACTION_ABORTABLE (KIP-890).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""AddRaftVoter (API key 80)."""
+"""AddRaftVoter (API key 80): add a controller to the quorum (KIP-853).
+
+- Version 1: whether to answer before the change is committed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AlterClientQuotas (API key 49)."""
+"""AlterClientQuotas (API key 49): set and remove quotas (KIP-546)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AlterConfigs (API key 33)."""
+"""AlterConfigs (API key 33): replace all of a resource's configuration. IncrementalAlterConfigs is safer."""
 
 from __future__ import annotations
 

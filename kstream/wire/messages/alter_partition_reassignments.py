@@ -1,4 +1,7 @@
-"""AlterPartitionReassignments (API key 45)."""
+"""AlterPartitionReassignments (API key 45): move partitions to other brokers (KIP-455).
+
+- Version 1: whether the replication factor may change (KIP-860).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AlterReplicaLogDirs (API key 34)."""
+"""AlterReplicaLogDirs (API key 34): move replicas between log directories (KIP-113)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AlterShareGroupOffsets (API key 91)."""
+"""AlterShareGroupOffsets (API key 91): move a share group (KIP-932)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""ApiVersions (API key 18)."""
+"""ApiVersions (API key 18): what the broker speaks, and its features.
+
+- Version 3: the client names its software (KIP-511); features (KIP-584).
+- Version 4: features whose lowest version is 0 (KAFKA-17011).
+- Version 5: the client says which cluster and node it expects (KIP-1242).
+
+The answer always has response header v0. A version that the broker does not know is answered with
+UNSUPPORTED_VERSION in the form of version 0, so that any client can read it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""ConsumerGroupDescribe (API key 69)."""
+"""ConsumerGroupDescribe (API key 69): state and members of KIP-848 groups.
+
+- Version 1: whether a member speaks the classic protocol (KIP-1099).
+"""
 
 from __future__ import annotations
 

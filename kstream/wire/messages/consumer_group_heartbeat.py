@@ -1,4 +1,7 @@
-"""ConsumerGroupHeartbeat (API key 68)."""
+"""ConsumerGroupHeartbeat (API key 68): a member of a KIP-848 group joins, stays, is assigned, leaves.
+
+- Version 1: subscription by regular expression; member ids chosen by the client (KIP-1082).
+"""
 
 from __future__ import annotations
 

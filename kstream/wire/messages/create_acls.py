@@ -1,4 +1,8 @@
-"""CreateAcls (API key 30)."""
+"""CreateAcls (API key 30): add access control entries.
+
+- Version 1: pattern types (KIP-290).
+- Version 3: users as resources (KIP-373).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""CreateDelegationToken (API key 38)."""
+"""CreateDelegationToken (API key 38): a token that authenticates as its owner (KIP-48).
+
+- Version 3: tokens for somebody else (KIP-373).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""CreatePartitions (API key 37)."""
+"""CreatePartitions (API key 37): add partitions to topics (KIP-195).
+
+- Version 3: THROTTLING_QUOTA_EXCEEDED (KIP-599).
+"""
 
 from __future__ import annotations
 

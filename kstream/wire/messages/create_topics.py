@@ -1,4 +1,10 @@
-"""CreateTopics (API key 19)."""
+"""CreateTopics (API key 19): create topics.
+
+- Version 4: default partitions and replication factor (KIP-464).
+- Version 5: the answer tells the configuration (KIP-525).
+- Version 6: THROTTLING_QUOTA_EXCEEDED (KIP-599).
+- Version 7: the answer tells topic ids (KIP-516).
+"""
 
 from __future__ import annotations
 

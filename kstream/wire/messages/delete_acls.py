@@ -1,4 +1,8 @@
-"""DeleteAcls (API key 31)."""
+"""DeleteAcls (API key 31): remove access control entries.
+
+- Version 1: pattern types (KIP-290).
+- Version 3: users as resources (KIP-373).
+"""
 
 from __future__ import annotations
 

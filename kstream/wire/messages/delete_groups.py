@@ -1,4 +1,7 @@
-"""DeleteGroups (API key 42)."""
+"""DeleteGroups (API key 42): delete groups that have no members (KIP-229).
+
+- Version 3: an error message by group.
+"""
 
 from __future__ import annotations
 

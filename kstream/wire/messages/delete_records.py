@@ -1,4 +1,4 @@
-"""DeleteRecords (API key 21)."""
+"""DeleteRecords (API key 21): move the start of partitions up (KIP-107)."""
 
 from __future__ import annotations
 

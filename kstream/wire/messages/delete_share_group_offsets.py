@@ -1,4 +1,4 @@
-"""DeleteShareGroupOffsets (API key 92)."""
+"""DeleteShareGroupOffsets (API key 92): forget where a share group is (KIP-932)."""
 
 from __future__ import annotations
 

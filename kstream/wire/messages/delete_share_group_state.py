@@ -1,4 +1,4 @@
-"""DeleteShareGroupState (API key 86)."""
+"""DeleteShareGroupState (API key 86): forget a share partition's stored state (KIP-932)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""DeleteTopics (API key 20)."""
+"""DeleteTopics (API key 20): delete topics.
+
+- Version 5: error messages; THROTTLING_QUOTA_EXCEEDED (KIP-599).
+- Version 6: by topic id (KIP-516).
+"""
 
 from __future__ import annotations
 

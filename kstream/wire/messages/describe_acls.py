@@ -1,4 +1,8 @@
-"""DescribeAcls (API key 29)."""
+"""DescribeAcls (API key 29): list access control entries.
+
+- Version 1: pattern types (KIP-290).
+- Version 3: users as resources (KIP-373).
+"""
 
 from __future__ import annotations
 

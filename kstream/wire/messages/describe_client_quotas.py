@@ -1,4 +1,4 @@
-"""DescribeClientQuotas (API key 48)."""
+"""DescribeClientQuotas (API key 48): quotas by user, client id and address (KIP-546)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""DescribeCluster (API key 60)."""
+"""DescribeCluster (API key 60): brokers, controller and cluster id (KIP-700).
+
+- Version 1: brokers or controllers (KIP-919).
+- Version 2: fenced brokers too (KIP-1073).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""DescribeConfigs (API key 32)."""
+"""DescribeConfigs (API key 32): configurations and where each value comes from.
+
+- Version 1: sources and synonyms (KIP-226).
+- Version 3: types and documentation (KIP-569).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""DescribeDelegationToken (API key 41)."""
+"""DescribeDelegationToken (API key 41): list tokens (KIP-48).
+
+- Version 3: who asked for the token (KIP-373).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""DescribeGroups (API key 15)."""
+"""DescribeGroups (API key 15): state and members of classic groups.
+
+- Version 3: authorized operations (KIP-430).
+- Version 4: static membership (KIP-345).
+- Version 6: GROUP_ID_NOT_FOUND and an error message (KIP-1043).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""DescribeLogDirs (API key 35)."""
+"""DescribeLogDirs (API key 35): log directories and the partitions in them (KIP-113).
+
+- Version 3: a top-level error.
+- Version 4: size of the volumes (KIP-827).
+- Version 5: whether a directory is cordoned (KIP-1066).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""DescribeQuorum (API key 55)."""
+"""DescribeQuorum (API key 55): leader, voters and observers of the metadata log (KIP-595).
+
+- Version 1: when replicas last fetched and caught up (KIP-836).
+- Version 2: directory ids, addresses and error messages (KIP-853).
+"""
 
 from __future__ import annotations
 

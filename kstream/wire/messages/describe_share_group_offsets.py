@@ -1,4 +1,7 @@
-"""DescribeShareGroupOffsets (API key 90)."""
+"""DescribeShareGroupOffsets (API key 90): where share groups are in partitions (KIP-932).
+
+- Version 1: lag (KIP-1226).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DescribeTransactions (API key 65)."""
+"""DescribeTransactions (API key 65): the state of transactional ids (KIP-664)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DescribeUserScramCredentials (API key 50)."""
+"""DescribeUserScramCredentials (API key 50): which SCRAM credentials users have (KIP-554)."""
 
 from __future__ import annotations
 

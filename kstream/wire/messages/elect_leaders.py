@@ -1,4 +1,7 @@
-"""ElectLeaders (API key 43)."""
+"""ElectLeaders (API key 43): have partitions led by their preferred replica (KIP-183).
+
+- Version 1: unclean elections too (KIP-460); a top-level error.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""EndTxn (API key 26)."""
+"""EndTxn (API key 26): commit or abort a transaction (KIP-98).
+
+- Version 2: PRODUCER_FENCED.
+- Version 4: TRANSACTION_ABORTABLE (KIP-890).
+- Version 5: the answer carries the epoch of the next transaction (KIP-890).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ExpireDelegationToken (API key 40)."""
+"""ExpireDelegationToken (API key 40): end a token, now or at a time (KIP-48)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,17 @@
-"""Fetch (API key 1)."""
+"""Fetch (API key 1): read record batches, waiting for them if asked to.
+
+- Version 5: log start offsets.
+- Version 7: fetch sessions (KIP-227).
+- Version 9: leader epochs (KIP-320).
+- Version 10: zstd (KIP-110).
+- Version 11: reading from the closest replica (KIP-392).
+- Version 12: diverging epochs (KIP-595).
+- Version 13: topic ids instead of names (KIP-516).
+- Version 15: replica epochs (KIP-903).
+- Version 16: the answer names new leaders (KIP-951).
+- Version 17: replica directories (KIP-853).
+- Version 18: the high watermark a follower knows (KIP-1166).
+"""
 
 from __future__ import annotations
 

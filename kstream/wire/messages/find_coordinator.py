@@ -1,4 +1,10 @@
-"""FindCoordinator (API key 10)."""
+"""FindCoordinator (API key 10): which broker takes care of a group or transactional id.
+
+- Version 1: transactional ids.
+- Version 4: several keys at once (KIP-699).
+- Version 5: TRANSACTION_ABORTABLE (KIP-890).
+- Version 6: share groups, with keys of the form group:topic id:partition (KIP-932).
+"""
 
 from __future__ import annotations
 

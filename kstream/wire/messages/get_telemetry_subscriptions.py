@@ -1,4 +1,4 @@
-"""GetTelemetrySubscriptions (API key 71)."""
+"""GetTelemetrySubscriptions (API key 71): which metrics a client should push (KIP-714)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Heartbeat (API key 12)."""
+"""Heartbeat (API key 12): a member of a classic group is alive.
+
+- Version 3: static membership (KIP-345).
+"""
 
 from __future__ import annotations
 

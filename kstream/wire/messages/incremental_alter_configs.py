@@ -1,4 +1,4 @@
-"""IncrementalAlterConfigs (API key 44)."""
+"""IncrementalAlterConfigs (API key 44): set, delete, append to and subtract from configurations (KIP-339)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""InitProducerId (API key 22)."""
+"""InitProducerId (API key 22): a producer id and epoch for an idempotent or transactional producer.
+
+- Version 3: go on with the id one has (KIP-360).
+- Version 4: PRODUCER_FENCED.
+- Version 5: TRANSACTION_ABORTABLE (KIP-890).
+- Version 6: two-phase commit (KIP-939); not advertised by 4.4.0.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""InitializeShareGroupState (API key 83)."""
+"""InitializeShareGroupState (API key 83): begin a share partition's stored state (KIP-932)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""JoinGroup (API key 11)."""
+"""JoinGroup (API key 11): become a member of a classic group.
+
+- Version 1: a rebalance timeout (KIP-62).
+- Version 4: member ids are handed out before joining (KIP-394).
+- Version 5: static membership (KIP-345).
+- Version 7: the answer names the protocol type (KIP-559).
+- Version 8: a reason (KIP-800).
+- Version 9: whether the leader may skip assignment (KIP-814).
+"""
 
 from __future__ import annotations
 

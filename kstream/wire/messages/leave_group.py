@@ -1,4 +1,8 @@
-"""LeaveGroup (API key 13)."""
+"""LeaveGroup (API key 13): members leave a classic group.
+
+- Version 3: several members at once (KIP-345).
+- Version 5: a reason (KIP-800).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""ListConfigResources (API key 74)."""
+"""ListConfigResources (API key 74): the names of resources that have configurations.
+
+- Version 0: client metrics only (KIP-714).
+- Version 1: any type (KIP-1142).
+"""
 
 from __future__ import annotations
 

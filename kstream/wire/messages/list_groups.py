@@ -1,4 +1,8 @@
-"""ListGroups (API key 16)."""
+"""ListGroups (API key 16): the groups a broker coordinates.
+
+- Version 4: by state (KIP-518).
+- Version 5: by type (KIP-848).
+"""
 
 from __future__ import annotations
 

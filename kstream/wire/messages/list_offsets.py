@@ -1,4 +1,13 @@
-"""ListOffsets (API key 2)."""
+"""ListOffsets (API key 2): find offsets by time, and the ends of partitions.
+
+- Version 2: isolation level.
+- Version 4: leader epochs (KIP-320).
+- Version 7: -3, the largest timestamp (KIP-734).
+- Version 8: -4, the earliest local offset (KIP-405).
+- Version 9: -5, the latest tiered offset (KIP-1005).
+- Version 10: a timeout for what waits for tiered storage (KIP-1075).
+- Version 11: -6, the earliest offset that waits to be tiered (KIP-1023).
+"""
 
 from __future__ import annotations
 

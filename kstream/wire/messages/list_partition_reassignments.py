@@ -1,4 +1,4 @@
-"""ListPartitionReassignments (API key 46)."""
+"""ListPartitionReassignments (API key 46): the moves that are under way (KIP-455)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""ListTransactions (API key 66)."""
+"""ListTransactions (API key 66): the transactional ids a broker coordinates (KIP-664).
+
+- Version 1: by duration (KIP-994).
+- Version 2: by pattern (KIP-1152).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,17 @@
-"""Metadata (API key 3)."""
+"""Metadata (API key 3): brokers, topics, and who leads which partition.
+
+- Version 1: null means all topics; racks, controller and internal topics.
+- Version 2: cluster id.
+- Version 4: whether to create topics.
+- Version 5: offline replicas.
+- Version 7: leader epochs (KIP-320).
+- Version 8: authorized operations (KIP-430).
+- Version 10: topic ids (KIP-516); usable to ask by from version 12.
+- Version 11: the cluster's authorized operations have moved to DescribeCluster (KIP-700).
+- Version 13: a top-level error.
+
+In version 0 an empty list of topics asks for all of them.
+"""
 
 from __future__ import annotations
 

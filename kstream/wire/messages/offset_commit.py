@@ -1,4 +1,11 @@
-"""OffsetCommit (API key 8)."""
+"""OffsetCommit (API key 8): remember how far a group has read.
+
+- Version 5: no more retention time.
+- Version 6: leader epochs (KIP-320).
+- Version 7: static membership (KIP-345).
+- Version 9: KIP-848 groups.
+- Version 10: topic ids instead of names.
+"""
 
 from __future__ import annotations
 

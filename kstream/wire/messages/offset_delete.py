@@ -1,4 +1,4 @@
-"""OffsetDelete (API key 47)."""
+"""OffsetDelete (API key 47): forget committed offsets (KIP-496)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""OffsetFetch (API key 9)."""
+"""OffsetFetch (API key 9): what a group has committed.
+
+- Version 2: null means all topics; a top-level error.
+- Version 5: leader epochs (KIP-320).
+- Version 7: stable offsets only (KIP-447).
+- Version 8: several groups at once (KIP-709).
+- Version 9: KIP-848 groups.
+- Version 10: topic ids instead of names.
+"""
 
 from __future__ import annotations
 

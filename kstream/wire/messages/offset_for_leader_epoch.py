@@ -1,4 +1,8 @@
-"""OffsetForLeaderEpoch (API key 23)."""
+"""OffsetForLeaderEpoch (API key 23): where a leader epoch ends in the log.
+
+- Version 2: the requester's leader epoch (KIP-320).
+- Version 3: replica id, -2 for a client that may look past the high watermark.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,16 @@
-"""Produce (API key 0)."""
+"""Produce (API key 0): append record batches to partitions.
+
+- Version 5: the answer tells the log start offset.
+- Version 7: zstd (KIP-110).
+- Version 8: errors by record (KIP-467).
+- Version 10: the answer names the new leader (KIP-951).
+- Version 11: TRANSACTION_ABORTABLE (KIP-890).
+- Version 12: adds partitions to the transaction by itself (KIP-890).
+- Version 13: topic ids instead of names (KIP-516).
+
+Kafka advertises versions from 0 because old librdkafka needs to see them (KAFKA-18659), but serves none
+below 3.
+"""
 
 from __future__ import annotations
 

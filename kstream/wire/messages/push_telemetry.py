@@ -1,4 +1,4 @@
-"""PushTelemetry (API key 72)."""
+"""PushTelemetry (API key 72): a client's metrics (KIP-714)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ReadShareGroupState (API key 84)."""
+"""ReadShareGroupState (API key 84): read a share partition's stored state (KIP-932)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""ReadShareGroupStateSummary (API key 87)."""
+"""ReadShareGroupStateSummary (API key 87): where a share partition begins (KIP-932).
+
+- Version 1: how many records are done with (KIP-1226).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RemoveRaftVoter (API key 81)."""
+"""RemoveRaftVoter (API key 81): remove a controller from the quorum (KIP-853)."""
 
 from __future__ import annotations
 

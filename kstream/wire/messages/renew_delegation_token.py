@@ -1,4 +1,4 @@
-"""RenewDelegationToken (API key 39)."""
+"""RenewDelegationToken (API key 39): extend a token (KIP-48)."""
 
 from __future__ import annotations
 

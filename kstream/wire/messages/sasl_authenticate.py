@@ -1,4 +1,7 @@
-"""SaslAuthenticate (API key 36)."""
+"""SaslAuthenticate (API key 36): the tokens of a SASL exchange (KIP-152).
+
+- Version 1: how long the session lives (KIP-368).
+"""
 
 from __future__ import annotations
 

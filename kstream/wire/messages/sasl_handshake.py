@@ -1,4 +1,9 @@
-"""SaslHandshake (API key 17)."""
+"""SaslHandshake (API key 17): choose a SASL mechanism.
+
+- Version 1: tokens follow in SaslAuthenticate requests, not as bare frames (KIP-152).
+
+It never became flexible, because clients up to 2.4 would misread it (KAFKA-9577).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""ShareAcknowledge (API key 79)."""
+"""ShareAcknowledge (API key 79): accept, release, reject acquired records (KIP-932).
+
+- Version 2: renewing (KIP-1222).
+"""
 
 from __future__ import annotations
 

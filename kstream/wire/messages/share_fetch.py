@@ -1,4 +1,7 @@
-"""ShareFetch (API key 78)."""
+"""ShareFetch (API key 78): acquire records of a share group, and acknowledge earlier ones (KIP-932).
+
+- Version 2: modes of acquiring (KIP-1206), and renewing (KIP-1222).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ShareGroupDescribe (API key 77)."""
+"""ShareGroupDescribe (API key 77): state and members of share groups (KIP-932)."""
 
 from __future__ import annotations
 

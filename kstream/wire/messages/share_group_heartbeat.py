@@ -1,4 +1,4 @@
-"""ShareGroupHeartbeat (API key 76)."""
+"""ShareGroupHeartbeat (API key 76): a member of a share group joins, stays, is assigned, leaves (KIP-932)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""StreamsGroupDescribe (API key 89)."""
+"""StreamsGroupDescribe (API key 89): state, topology and members of streams groups (KIP-1071).
+
+- Version 1: the described topology (KIP-1331) and the assignor (KIP-1357).
+"""
 
 from __future__ import annotations
 

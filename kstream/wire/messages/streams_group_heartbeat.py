@@ -1,4 +1,7 @@
-"""StreamsGroupHeartbeat (API key 88)."""
+"""StreamsGroupHeartbeat (API key 88): a Kafka Streams client joins, stays, is given tasks, leaves (KIP-1071).
+
+- Version 1: whether the broker wants the topology described (KIP-1331).
+"""
 
 from __future__ import annotations
 

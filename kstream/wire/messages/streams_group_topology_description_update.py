@@ -1,4 +1,4 @@
-"""StreamsGroupTopologyDescriptionUpdate (API key 93)."""
+"""StreamsGroupTopologyDescriptionUpdate (API key 93): describe a topology to the broker (KIP-1331)."""
 
 from __future__ import annotations
 

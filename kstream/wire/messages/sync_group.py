@@ -1,4 +1,8 @@
-"""SyncGroup (API key 14)."""
+"""SyncGroup (API key 14): the leader of a classic group hands out assignments, the others wait for theirs.
+
+- Version 3: static membership (KIP-345).
+- Version 5: protocol type and name are checked (KIP-559).
+"""
 
 from __future__ import annotations
 

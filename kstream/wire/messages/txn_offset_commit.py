@@ -1,4 +1,11 @@
-"""TxnOffsetCommit (API key 28)."""
+"""TxnOffsetCommit (API key 28): commit offsets as part of a transaction (KIP-98).
+
+- Version 2: leader epochs (KIP-320).
+- Version 3: the member's identity (KIP-447).
+- Version 4: TRANSACTION_ABORTABLE (KIP-890).
+- Version 5: adds the group to the transaction by itself (KIP-890).
+- Version 6: topic ids instead of names (KIP-1319).
+"""
 
 from __future__ import annotations
 

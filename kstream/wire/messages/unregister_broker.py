@@ -1,4 +1,4 @@
-"""UnregisterBroker (API key 64)."""
+"""UnregisterBroker (API key 64): remove a broker from the cluster's metadata (KIP-631)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""UnregisterController (API key 94)."""
+"""UnregisterController (API key 94): remove a controller from the cluster's metadata."""
 
 from __future__ import annotations
 

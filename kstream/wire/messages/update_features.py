@@ -1,4 +1,8 @@
-"""UpdateFeatures (API key 57)."""
+"""UpdateFeatures (API key 57): change feature levels (KIP-584).
+
+- Version 1: kinds of upgrade, and only validating (KIP-778).
+- Version 2: one result for all features.
+"""
 
 from __future__ import annotations
 

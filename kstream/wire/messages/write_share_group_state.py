@@ -1,4 +1,7 @@
-"""WriteShareGroupState (API key 85)."""
+"""WriteShareGroupState (API key 85): update a share partition's stored state (KIP-932).
+
+- Version 1: how many records are done with (KIP-1226).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""WriteTxnMarkers (API key 27)."""
+"""WriteTxnMarkers (API key 27): end transactions in the logs they wrote to (KIP-98).
+
+- Version 2: the transaction version (KIP-1228).
+"""
 
 from __future__ import annotations
 
