@@ -5,6 +5,8 @@
 - acks 1 and -1 (all) answer once the batch is in the log; on the disk, too, where `flush.messages=1`. acks 0
   gets no answer, and an error then closes the connection. Other acks get INVALID_REQUIRED_ACKS.
 - A retry by an idempotent producer gets the offset of the original.
+- A transactional batch in a request without a transactional id fails the whole request with
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED, whatever else is in it.
 - 7: zstd. 8: record errors and messages (KIP-467). 10: current leader and node endpoints (KIP-951). 13:
   topics by id.
 - Not implemented: transactions.
@@ -13,6 +15,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from typing import cast
 
 from kstream.api.context import RequestContext
@@ -20,6 +23,13 @@ from kstream.api.registry import handles
 from kstream.broker.producing import append_produced
 from kstream.errors import ApiError, ErrorCode, ProtocolError
 from kstream.log.errors import LogStorageError
+from kstream.records.batch import (
+    ATTRIBUTES_POSITION,
+    HEADER_SIZE,
+    LOG_OVERHEAD,
+    MAGIC,
+    TRANSACTIONAL_FLAG,
+)
 from kstream.records.validation import InvalidBatch
 from kstream.wire.apis import ApiKey
 from kstream.wire.messages.produce import (
@@ -34,11 +44,15 @@ from kstream.wire.messages.produce import (
 log = logging.getLogger(__name__)
 
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
+_MAGIC_POSITION = 16
+_length_of = struct.Struct(">i").unpack_from
 _NO_RECORDS = memoryview(b"")
 
 
 @handles(ApiKey.PRODUCE, advertised_min=0, is_prompt=True)
 async def handle(context: RequestContext, request: ProduceRequest) -> ProduceResponse | None:
+    if request.transactional_id is None and _has_transactional_records(request):
+        return _refuse_all(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     uses_topic_ids = context.api_version >= _FIRST_VERSION_WITH_TOPIC_IDS
     now_ms = context.now_ms()
     answers: list[TopicProduceResponse] = []
@@ -59,9 +73,47 @@ async def handle(context: RequestContext, request: ProduceRequest) -> ProduceRes
     if request.acks != 0:
         return ProduceResponse(responses=answers)
     if failed is not None:
-        # There is no other way to tell the producer; it will ask for metadata when it is back.
-        raise ProtocolError(f"producing with acks=0 failed with {ErrorCode(failed.error_code).name}")
+        raise _unanswered(failed.error_code)
     return None
+
+
+def _has_transactional_records(request: ProduceRequest) -> bool:
+    """Whether a whole batch says that it is part of a transaction, which takes a transactional id."""
+    for topic in request.topic_data:
+        for produced in topic.partition_data:
+            records = cast("memoryview | None", produced.records)
+            if (
+                records is not None
+                and len(records) >= HEADER_SIZE
+                and records[ATTRIBUTES_POSITION + 1] & TRANSACTIONAL_FLAG
+                and records[_MAGIC_POSITION] == MAGIC
+                and HEADER_SIZE - LOG_OVERHEAD <= _length_of(records, 8)[0] <= len(records) - LOG_OVERHEAD
+            ):
+                return True
+    return False
+
+
+def _refuse_all(request: ProduceRequest, code: ErrorCode) -> ProduceResponse:
+    if request.acks == 0:
+        raise _unanswered(code)
+    return ProduceResponse(
+        responses=[
+            TopicProduceResponse(
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partition_responses=[
+                    PartitionProduceResponse(index=produced.index, error_code=code, base_offset=-1)
+                    for produced in topic.partition_data
+                ],
+            )
+            for topic in request.topic_data
+        ]
+    )
+
+
+def _unanswered(code: int) -> ProtocolError:
+    """There is no other way to tell a producer without acks; it will ask for metadata when it is back."""
+    return ProtocolError(f"producing with acks=0 failed with {ErrorCode(code).name}")
 
 
 async def _produce(

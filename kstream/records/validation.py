@@ -64,6 +64,7 @@ __all__ = [
 _INT32 = struct.Struct(">i")
 _LENGTH_MIN_V0 = 14
 _MAGIC_POSITION = 16
+_BASE_OFFSET_SIZE = 8
 _ZSTD_REQUEST_VERSION = 7
 _new_tuple = tuple.__new__
 _unpack_header = HEADER.unpack_from
@@ -134,6 +135,8 @@ def _request_fault(buffer: Buffer, api_version: int) -> InvalidBatch | None:
     except CorruptBatch as error:
         return InvalidBatch(ErrorCode.CORRUPT_MESSAGE, str(error))
     if size_bytes < HEADER_SIZE:
+        if any(buffer[:_BASE_OFFSET_SIZE]):
+            return _invalid("base offset is not 0, as a producer's is")
         return InvalidBatch(ErrorCode.CORRUPT_MESSAGE, f"batch of {size_bytes} bytes is less than its header")
     return None
 
