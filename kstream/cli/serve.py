@@ -84,7 +84,7 @@ def configure(options: Options, ephemeral_dir: Path | None) -> tuple[BrokerConfi
     for setting in options.settings:
         name = setting.partition("=")[0].strip()
         if name in names:
-            raise ConfigError(f"--set {setting} and a flag both say {name}: give one of them")
+            raise ConfigError(f"--set {name} and a flag both give {name}: leave one of them out")
     return load(file=file, environment=os.environ, settings=[*options.settings, *flags])
 
 

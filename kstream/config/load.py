@@ -115,11 +115,12 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
 
 def from_setting(setting: Given | str) -> dict[str, Given]:
     """The value of one `KEY=VALUE` from the command line."""
-    given = setting if isinstance(setting, Given) else Given(setting, f"--set {setting}")
-    name, equals, text = given.text.partition("=")
-    if not equals or not name.strip():
-        raise ConfigError(f"--set {given.text}: expected KEY=VALUE, for example --set num.partitions=3")
-    return {name.strip(): Given(text.strip(), given.origin)}
+    given, origin = (setting.text, setting.origin) if isinstance(setting, Given) else (setting, None)
+    name, equals, text = (part.strip() for part in given.partition("="))
+    if not equals or not name:
+        raise ConfigError(f"--set {given}: expected KEY=VALUE, for example --set num.partitions=3")
+    # The value stays out of the origin, which is logged: it may be a secret.
+    return {name: Given(text, origin or f"--set {name}")}
 
 
 def judge(given: Mapping[str, Given]) -> list[Note]:

@@ -66,7 +66,7 @@ def test_errors_name_the_place(file: Path) -> None:
         load(file=file)
     with pytest.raises(ConfigError, match=r"^KAFKA_NUM_PARTITIONS: Invalid value x "):
         load(environment={"KAFKA_NUM_PARTITIONS": "x"})
-    with pytest.raises(ConfigError, match=r"^--set num.partitions=y: Invalid value y "):
+    with pytest.raises(ConfigError, match=r"^--set num.partitions: Invalid value y "):
         load(settings=["num.partitions=y"])
     file.write_text("a=\\u1\n")
     with pytest.raises(ConfigError, match=rf"^{file}: line 1: "):
@@ -84,21 +84,26 @@ def test_an_unknown_key_is_a_warning_with_a_guess() -> None:
     assert notes == [
         Note(
             True,
-            "--set num.partition=3: num.partition is not a key of Kafka 4.4; it is ignored;"
+            "--set num.partition: num.partition is not a key of Kafka 4.4; it is ignored;"
             " did you mean num.partitions?",
         ),
-        Note(True, "--set xyz=1: xyz is not a key of Kafka 4.4; it is ignored"),
+        Note(True, "--set xyz: xyz is not a key of Kafka 4.4; it is ignored"),
     ]
 
 
 def test_what_is_not_done_is_said() -> None:
     _, notes = load(settings=["ssl.keystore.location=/k", "num.io.threads=16", "num.network.threads=3"])
     assert notes == [
-        Note(True, "--set ssl.keystore.location=/k: ssl.keystore.location has no effect: TLS is not served"),
-        Note(
-            False, "--set num.io.threads=16: num.io.threads has no effect: one event loop serves all requests"
-        ),
+        Note(True, "--set ssl.keystore.location: ssl.keystore.location has no effect: TLS is not served"),
+        Note(False, "--set num.io.threads: num.io.threads has no effect: one event loop serves all requests"),
     ]
+
+
+@pytest.mark.parametrize("name", ["ssl.key.password", "listener.name.a.ssl.key.password", "my.secret"])
+def test_secrets_are_not_repeated(name: str) -> None:
+    _, notes = load(settings=[f"{name}=hunter2"])
+    assert len(notes) == 1
+    assert "hunter2" not in notes[0].text
 
 
 def test_listener_prefixes() -> None:
