@@ -10,6 +10,7 @@ import trio
 
 from kstream.broker.broker import Broker
 from kstream.broker.replica import disk_limiter
+from kstream.errors import ApiError
 from kstream.log.errors import LogStorageError
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,26 @@ class Housekeeping:
             )
             nursery.start_soon(self._flush_forever)
             nursery.start_soon(self._unlink_forever)
+            nursery.start_soon(self.recover)
+
+    async def recover(self) -> None:
+        """After an unclean stop, open what nobody asked for yet, so that all of it is checked by the next
+        stop.
+        """
+        directory, partitions = self._broker.directory, self._broker.partitions
+        waiting = sorted(directory.unrecovered)
+        if not waiting:
+            return
+        log.info("checking %d partitions after an unclean stop", len(waiting))
+        for topic, index in waiting:
+            if (topic, index) not in directory.unrecovered:
+                continue
+            try:
+                await partitions.get(topic, index)
+            except ApiError as error:
+                # No topic of this cluster, or a disk error: said by now, and left as it is.
+                log.warning("%s-%d was left unchecked: %s", topic, index, error)
+        log.info("all partitions are checked")
 
     async def _retain_forever(self, interval_s: float) -> None:
         while True:

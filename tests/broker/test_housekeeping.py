@@ -1,0 +1,90 @@
+"""What the broker does by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kstream.broker.broker import Broker
+from kstream.broker.housekeeping import Housekeeping
+from kstream.clock import ManualClock
+from tests.api.data_plane import (
+    NOW_MS,
+    batch,
+    create,
+    delete,
+    fetch_request,
+    fetched,
+    only,
+    opened,
+    produced,
+    run,
+)
+
+DAY_MS = 86_400_000
+
+
+def advance(broker: Broker, ms: int) -> None:
+    assert isinstance(broker.clock, ManualClock)
+    broker.clock.advance(ms=ms)
+
+
+def test_expired_segments_go_and_the_log_start_moves(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with opened(tmp_path) as broker:
+            await create(broker, "t", retention_ms=str(DAY_MS))
+            await produced(broker, batch(b"old", b"older"))
+            housekeeping = Housekeeping(broker)
+            advance(broker, DAY_MS // 2)
+            await housekeeping.retain()
+            assert only(await fetched(broker, fetch_request())).log_start_offset == 0
+            advance(broker, DAY_MS)
+            await housekeeping.retain()
+            answer = only(await fetched(broker, fetch_request(2)))
+            assert (answer.log_start_offset, answer.high_watermark) == (2, 2)
+            await produced(broker, batch(b"new", timestamp_ms=NOW_MS + DAY_MS))
+            assert only(await fetched(broker, fetch_request(2))).high_watermark == 3
+            while broker.partitions.unwanted:
+                broker.partitions.unwanted.popleft().finish()
+            assert not list(tmp_path.glob("t-0/*.deleted"))
+
+    run(test)
+
+
+def test_after_an_unclean_stop_everything_is_checked_and_the_next_start_is_clean(tmp_path: Path) -> None:
+    async def first() -> None:
+        async with opened(tmp_path, "t", "u"):
+            pass
+        async with opened(tmp_path) as broker:
+            await produced(broker, batch(b"a"))
+            await produced(broker, batch(b"b"), "u")
+        (tmp_path / ".kafka_cleanshutdown").unlink()
+
+    async def second() -> None:
+        async with opened(tmp_path) as broker:
+            assert broker.directory.unrecovered
+            await Housekeeping(broker).recover()
+            assert not broker.directory.unrecovered
+
+    async def third() -> None:
+        async with opened(tmp_path) as broker:
+            assert broker.directory.was_clean
+
+    run(first)
+    run(second)
+    run(third)
+
+
+def test_files_of_a_deleted_topic_are_unlinked_also_after_a_restart(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with opened(tmp_path, "t") as broker:
+            await produced(broker, batch(b"a"))
+            await delete(broker, "t")
+            assert not (tmp_path / "t-0").exists()
+        assert list(tmp_path.glob("*-delete"))
+        async with opened(tmp_path) as broker:
+            assert sum(map(len, broker.partitions.unwanted)) > 0
+            for removal in broker.partitions.unwanted:
+                removal.finish()
+            assert not list(tmp_path.glob("*-delete"))
+
+    run(test)
