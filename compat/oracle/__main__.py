@@ -6,11 +6,12 @@ import argparse
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 
 from compat.oracle import coverage, golden, servers
-from compat.oracle.compare import Comparison, compare
+from compat.oracle.compare import Comparison, compare, stale
 from compat.oracle.differences import ALLOWED
 from compat.oracle.golden import Exchange
 from compat.oracle.run import SCENARIOS, Scenario, perform
@@ -77,15 +78,26 @@ def _perform_on_kafka(each: Scenario, address: Address) -> list[Exchange]:
 
 
 def _report(results: dict[str, list[Comparison]], shown_max: int) -> int:
-    unexplained = [each for comparisons in results.values() for item in comparisons for each in item.unexplained]
-    for difference in unexplained[:shown_max]:
-        print(difference)
-    if len(unexplained) > shown_max:
-        print(f"... and {len(unexplained) - shown_max} more (--all shows them)")
+    """Print what differs without a reason, the same difference in several versions as one."""
+    fields = 0
+    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for comparisons in results.values():
+        for item in comparisons:
+            for each in item.unexplained:
+                fields += 1
+                about = (each.scenario, item.exchange.api, item.exchange.note, each.field, each.kafka, each.ours)
+                groups[about].append(item.exchange.version)
+    for (name, api, note, field, kafka, ours), versions in list(groups.items())[:shown_max]:
+        shown = ",".join(str(version) for version in sorted(set(versions)))
+        print(f"{name}: {api} v{shown} | {note}\n    {field}: Kafka {kafka}, kstream {ours}")
+    if len(groups) > shown_max:
+        print(f"... and {len(groups) - shown_max} more (--all shows them)")
     exchanges = sum(map(len, results.values()))
     wrong = sum(1 for comparisons in results.values() for item in comparisons if item.unexplained)
-    print(f"{exchanges} exchanges, {wrong} differ without a reason, in {len(unexplained)} fields")
-    return 1 if unexplained else 0
+    print(f"{exchanges} exchanges, {wrong} differ without a reason, in {fields} fields")
+    for entry in stale(results, ALLOWED) if len(results) == len(SCENARIOS) else []:
+        print(f"no longer needed: {entry}")
+    return 1 if fields else 0
 
 
 def _choose(names: list[str]) -> list[Scenario]:

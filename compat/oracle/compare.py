@@ -69,6 +69,12 @@ def compare(
     return comparisons
 
 
+def stale(results: dict[str, list[Comparison]], allowed: list[Allowed]) -> list[Allowed]:
+    """The entries that no longer stand for any difference, given the results of all scenarios."""
+    used = {entry for comparisons in results.values() for item in comparisons for _, entry in item.explained}
+    return [entry for entry in allowed if entry not in used]
+
+
 def _sorted_out(exchange: Exchange, differences: list[Difference], allowed: list[Allowed]) -> Comparison:
     unexplained, explained = [], []
     for difference in differences:

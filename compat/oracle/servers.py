@@ -14,6 +14,12 @@ SETTINGS = {
     "fetch.max.bytes": "57671680",
     # Garbage is answered or closed at once; idleness is not what the oracle measures.
     "connections.max.idle.ms": "600000",
+    "group.initial.rebalance.delay.ms": "0",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
 }
 NODE_ID = 1
 _HEAP = "512M"
