@@ -56,7 +56,7 @@ def run(options: Options, *, server: Server | None = None) -> int:
     try:
         data_dir = _ephemeral_dir() if options.ephemeral else None
         if data_dir is not None:
-            stop.on_exit_now(partial(shutil.rmtree, data_dir, ignore_errors=True))
+            stop.on_exit_now(partial(_remove, data_dir))
         config, notes = configure(options, data_dir)
         _say(notes)
         ready = partial(
@@ -72,7 +72,7 @@ def run(options: Options, *, server: Server | None = None) -> int:
         return MISTAKE
     finally:
         if data_dir is not None:
-            shutil.rmtree(data_dir, ignore_errors=True)
+            _remove(data_dir)
     return OK
 
 
@@ -178,6 +178,14 @@ def _ephemeral_dir() -> Path:
         raise ConfigError(
             f"--ephemeral: no temporary folder: {error.strerror}; set TMPDIR to a writable one"
         ) from error
+
+
+def _remove(data_dir: Path) -> None:
+    """Remove the temporary folder, again if a thread that is still closing files adds one meanwhile."""
+    for _ in range(3):
+        shutil.rmtree(data_dir, ignore_errors=True)
+        if not data_dir.exists():
+            return
 
 
 def _process_start_s() -> float:
