@@ -66,6 +66,8 @@ class MetadataStore:
         self._clock = clock
         self._leader_epoch = bootstrap.FIRST_LEADER_EPOCH
         self._lock = trio.Lock()
+        self._sync_failed = False
+        """Whether the log has a commit of which nobody knows whether it is on the disk."""
         self._listeners: list[Callable[[MetadataDelta], None]] = []
 
     @classmethod
@@ -132,8 +134,12 @@ class MetadataStore:
 
     async def _commit(self, records: Sequence[Message]) -> None:
         try:
+            if self._sync_failed:
+                raise LogStorageError("an earlier commit could not be synced")
             self._append(self._data_batch(records))
+            self._sync_failed = True
             await trio.to_thread.run_sync(self._log.flush)
+            self._sync_failed = False
         except LogStorageError as error:
             log.error("metadata cannot be written: %s", error)
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, "The metadata log cannot be written.") from error

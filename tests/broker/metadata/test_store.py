@@ -57,7 +57,7 @@ def test_a_torn_commit_never_was(tmp_path: Path) -> None:
     content = (tmp_path / "torn" / LOG).read_bytes()
     pristine = tmp_path / "torn"
     cuts = {
-        *range(ends[0], ends[-1], 47),
+        *range(ends[0], ends[-1], 17),
         *ends,
         *(end - 1 for end in ends[1:]),
         *(end + 1 for end in ends[:-1]),
@@ -110,20 +110,24 @@ def test_two_that_create_the_same_topic(tmp_path: Path) -> None:
         ]
 
 
-def test_a_cancelled_commit_is_whole_all_the_same(tmp_path: Path) -> None:
+def test_a_cancelled_commit_is_whole_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush = PartitionLog.flush
     with opened(tmp_path) as found:
 
-        async def cancelled() -> bool:
+        async def cancelled_while_flushing() -> None:
             with trio.CancelScope() as scope:
-                scope.cancel()
-                # The checkpoint of an uncontended lock is where cancellation would be seen first.
-                with trio.CancelScope(shield=True):
-                    await found.store.update(
-                        lambda image: create_topics(image, found.config, [NewTopic("t")])
-                    )
-            return scope.cancelled_caught
 
-        trio.run(cancelled)
+                def flush_slowly(log: PartitionLog) -> None:
+                    trio.from_thread.run_sync(scope.cancel)
+                    flush(log)
+
+                monkeypatch.setattr(PartitionLog, "flush", flush_slowly)
+                await found.store.update(lambda image: create_topics(image, found.config, [NewTopic("t")]))
+                await trio.lowlevel.checkpoint()
+            assert scope.cancelled_caught
+
+        trio.run(cancelled_while_flushing)
+        monkeypatch.undo()
         before = found.image
         assert "t" in before.topics_by_name
     with opened(tmp_path) as again:
