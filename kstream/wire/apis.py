@@ -211,7 +211,7 @@ _TABLE: tuple[tuple[ApiKey, str, int, int, int | None], ...] = (
 )
 
 APIS: dict[int, Api] = {row[0]: Api(*row) for row in _TABLE}
-_FLEXIBLE_FROM: dict[int, int | None] = {row[0]: row[4] for row in _TABLE}
+FLEXIBLE_FROM: dict[int, int | None] = {row[0]: row[4] for row in _TABLE}
 
 
 def api(key: int) -> Api:
@@ -221,4 +221,4 @@ def api(key: int) -> Api:
 
 def flexible_from(key: int) -> int | None:
     """The first flexible version of an API; None if it has none or is unknown."""
-    return _FLEXIBLE_FROM.get(key)
+    return FLEXIBLE_FROM.get(key)

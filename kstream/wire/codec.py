@@ -16,8 +16,9 @@ from kstream.errors import ProtocolError
 from kstream.wire.fields import ZERO_UUID, Payload
 from kstream.wire.generate_decode import DecodeWriter
 from kstream.wire.generate_encode import EncodeWriter
-from kstream.wire.primitives import BadEncoding, Buffer, read_uvarint, read_uvarint_rest, uvarint
+from kstream.wire.primitives import BadEncoding, Buffer, read_uvarint_rest, uvarint
 from kstream.wire.reference import EncodeError, ReferenceDecoder, ReferenceEncoder
+from kstream.wire.runtime import compact_string, join_uuids, long_array, skip_tags, tag_head
 from kstream.wire.schema import Message
 
 __all__ = [
@@ -103,7 +104,7 @@ def decoder(cls: type[M], version: int) -> Callable[[Buffer, int], tuple[M, int]
     except KeyError:
         _check_version(cls, version)
         function = _decoders[cls, version] = _compile_decoder(cls, version)
-    return cast(Callable[[Buffer, int], tuple[M, int]], function)
+    return cast("Callable[[Buffer, int], tuple[M, int]]", function)
 
 
 def encoder(cls: type[M], version: int) -> Callable[[M], bytes]:
@@ -120,7 +121,7 @@ def encoder(cls: type[M], version: int) -> Callable[[M], bytes]:
             return join(out)
 
         _encoders[cls, version] = function
-    return cast(Callable[[M], bytes], function)
+    return cast("Callable[[M], bytes]", function)
 
 
 def appender(cls: type[M], version: int) -> Appender[M]:
@@ -165,12 +166,13 @@ def _compile_decoder(cls: type[Message], version: int) -> Any:
         "BadEncoding": BadEncoding,
         "FAILURES": _DECODE_FAILURES,
         "ZERO_UUID": ZERO_UUID,
+        "compact_string": compact_string,
         "explain": explain,
-        "long_array": _long_array,
+        "long_array": long_array,
         "new": object.__new__,
         "repeat": repeat,
-        "skip_tags": _skip_tags,
-        "tag_head": _tag_head,
+        "skip_tags": skip_tags,
+        "tag_head": tag_head,
         "utf_8_decode": utf_8_decode,
         "uvarint_rest": read_uvarint_rest,
     }
@@ -193,47 +195,7 @@ def _compile_appender(cls: type[Message], version: int) -> Any:
         "ZERO_UUID": ZERO_UUID,
         "explain": explain,
         "pack": struct.pack,
-        "uuids": _join_uuids,
+        "uuids": join_uuids,
         "uvarint": uvarint,
     }
     return _compile(writer.source("encode"), "encode", cls, version, namespace)
-
-
-def _long_array(
-    buffer: Buffer, position: int, count: int, format: str, size: int, nullable: bool
-) -> tuple[list[Any] | None, int]:
-    """Numbers or uuids, when there are too many for a prepared call, or none at all."""
-    if count < 0:
-        if nullable:
-            return None, position
-        raise BadEncoding
-    end = position + count * size
-    if end > len(buffer):
-        raise BadEncoding
-    if format == "16s":
-        return [bytes(buffer[at : at + 16]) for at in range(position, end, 16)], end
-    return list(struct.unpack_from(f">{count}{format}", buffer, position)), end
-
-
-def _tag_head(buffer: Buffer, position: int, end: int) -> tuple[int, int, int]:
-    """Read a tag and its size: the tag, where its bytes stop, where they begin."""
-    tag, position = read_uvarint(buffer, position)
-    size, position = read_uvarint(buffer, position)
-    if size > end - position:
-        raise BadEncoding
-    return tag, position + size, position
-
-
-def _skip_tags(buffer: Buffer, position: int, count: int, end: int) -> int:
-    """Pass over a tagged section none of whose tags are known."""
-    if count > 127:
-        count, position = read_uvarint_rest(buffer, position, count)
-    for _ in range(count):
-        _, position, _ = _tag_head(buffer, position, end)
-    return position
-
-
-def _join_uuids(uuids: list[bytes]) -> bytes:
-    if any(len(uuid) != 16 for uuid in uuids):
-        raise BadEncoding
-    return b"".join(uuids)

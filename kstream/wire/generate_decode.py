@@ -143,7 +143,8 @@ class DecodeWriter:
         self.lines, self.indent, self.depth, self.nested_count, self.pending = [], 1, 0, 0, []
         self.fields("o", cls)
         self.flush()
-        text = "\n".join([f"def fill_{cls.__name__}(o, b, p, end, left):", *self.lines, " return p, left", ""])
+        head = f"def fill_{cls.__name__}(o, b, p, end, left):"
+        text = "\n".join([head, *self.lines, " return p, left", ""])
         self.lines, self.indent, self.depth, self.nested_count, self.pending = outside
         return text
 
@@ -240,6 +241,10 @@ class DecodeWriter:
 
     def sized(self, target: str, kind: str, *, nullable: bool, compact: bool) -> None:
         """A string, bytes or records."""
+        if kind == "string" and compact and self.shared:
+            self.flush()
+            self.add(f"{target}, p = compact_string(b, p, end, {nullable})")
+            return
         self.has_records |= kind == "records"
         self.read("B" if compact else "h" if kind == "string" else "i", "n")
         self.flush()

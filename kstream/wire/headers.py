@@ -9,16 +9,19 @@ the server speaks.
 from __future__ import annotations
 
 import struct
+from codecs import utf_8_decode
 from typing import Any, Final, NamedTuple
 
 from kstream.errors import ProtocolError
-from kstream.wire.apis import flexible_from
+from kstream.wire.apis import FLEXIBLE_FROM, flexible_from
 from kstream.wire.codec import Part, appender, join_parts
 from kstream.wire.primitives import BadEncoding, Buffer, read_uvarint
 from kstream.wire.schema import Message
 
 _FIXED = struct.Struct(">hhih")
 _read_fixed = _FIXED.unpack_from
+_flexible_from = FLEXIBLE_FROM.get
+_new = tuple.__new__  # what a NamedTuple's constructor calls
 _TAGS_MAX: Final = 64
 _API_VERSIONS: Final = 18
 
@@ -64,8 +67,8 @@ def read_request_header(frame: Buffer) -> RequestHeader:
             position += length
             if position > len(frame):
                 raise BadEncoding(f"client_id of {length} bytes, {len(frame) - 10} remain")
-            client_id = str(frame[10:position], "utf-8", "replace")
-        first = flexible_from(api_key)
+            client_id = utf_8_decode(frame[10:position], "replace", True)[0]
+        first = _flexible_from(api_key)
         if first is not None and api_version >= first:
             if frame[position] == 0:
                 position += 1
@@ -75,7 +78,7 @@ def read_request_header(frame: Buffer) -> RequestHeader:
         raise ProtocolError(f"the frame ends in the header: {error}", where="RequestHeader") from None
     except BadEncoding as error:
         raise ProtocolError(str(error), where="RequestHeader client_id or tags") from None
-    return RequestHeader(api_key, api_version, correlation_id, client_id, position)
+    return _new(RequestHeader, (api_key, api_version, correlation_id, client_id, position))
 
 
 def encode_request_header(

@@ -12,7 +12,7 @@ FIXED: Final[dict[str, tuple[str, int]]] = {
 }
 """Types of a fixed size: their `struct` format and size in bytes."""
 
-STRAIGHT_FIELDS_MAX: Final = 40
+STRAIGHT_FIELDS_MAX: Final = 20
 """A message with more fields than these, counting those of its parts, is compiled to several functions."""
 
 STRING_SIZE_MAX: Final = 32767
@@ -46,8 +46,8 @@ def layout(cls: Any, version: int) -> Layout:
 def shared_structs(cls: Any, version: int) -> frozenset[Any]:
     """The structs of a large message that deserve a function of their own, because they occur more than once.
 
-    Written out at each place they would double the time to compile messages such as StreamsGroupDescribe. Small
-    messages, among them all that are handled by the thousand, stay straight code.
+    Written out at each place they would double the time to compile messages such as StreamsGroupDescribe.
+    Small messages, among them all that are handled by the thousand, stay straight code.
     """
     references: Counter[Any] = Counter()
 

@@ -20,12 +20,12 @@ BY_NAME = {cls.__name__: cls for cls in MESSAGES}
 
 # What lies between brokers and controllers, or was retired: no client sends it, so it is not declared.
 NOT_FOR_CLIENTS = frozenset(
-    {
-        "LeaderAndIsr", "StopReplica", "UpdateMetadata", "ControlledShutdown", "Vote", "BeginQuorumEpoch",
-        "EndQuorumEpoch", "AlterPartition", "Envelope", "FetchSnapshot", "BrokerRegistration",
-        "BrokerHeartbeat", "ControllerRegistration", "AllocateProducerIds", "AssignReplicasToDirs", "UpdateRaftVoter",
-    }
-)  # fmt: skip
+    """
+    LeaderAndIsr StopReplica UpdateMetadata ControlledShutdown Vote BeginQuorumEpoch EndQuorumEpoch AlterPartition
+    Envelope FetchSnapshot BrokerRegistration BrokerHeartbeat ControllerRegistration AllocateProducerIds
+    AssignReplicasToDirs UpdateRaftVoter
+    """.split()
+)
 
 
 def as_of_4_4(schema: dict[str, Any]) -> dict[str, Any]:
