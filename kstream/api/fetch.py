@@ -32,8 +32,9 @@ from kstream.wire.messages.fetch import (
     PartitionData,
 )
 
-READ_COMMITTED = 1
+READ_UNCOMMITTED, READ_COMMITTED = 0, 1
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
+_UNKNOWN_CODES = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID)
 
 
 class Reading:
@@ -44,6 +45,7 @@ class Reading:
         "error_code",
         "found",
         "high_watermark",
+        "is_unknown",
         "log_start_offset",
         "partition",
         "wanted",
@@ -53,6 +55,8 @@ class Reading:
         self.wanted = wanted
         self.partition: Partition | None = None
         self.error_code = 0
+        self.is_unknown = False
+        """Whether the metadata knows no such partition, so that nobody tried to read it."""
         self.high_watermark = -1
         self.log_start_offset = -1
         self.found: LogSlice | None = None
@@ -67,6 +71,8 @@ class Reading:
 @handles(ApiKey.FETCH)
 async def handle(context: RequestContext, request: FetchRequest) -> FetchResponse:
     uses_topic_ids = context.api_version >= _FIRST_VERSION_WITH_TOPIC_IDS
+    if request.isolation_level not in (READ_UNCOMMITTED, READ_COMMITTED):
+        return _refuse_all(request, ErrorCode.UNKNOWN_SERVER_ERROR, uses_topic_ids=uses_topic_ids)
     sessions = context.broker.fetch_sessions
     try:
         plan = sessions.plan(request, uses_topic_ids=uses_topic_ids, now_ms=context.now_ms())
@@ -92,16 +98,22 @@ async def handle(context: RequestContext, request: FetchRequest) -> FetchRespons
 async def _read_all(broker: Broker, plan: FetchPlan, request: FetchRequest) -> list[Reading]:
     budget_bytes = min(request.max_bytes, broker.config.fetch_max_bytes)
     read_committed = request.isolation_level == READ_COMMITTED
+    is_replica = request.replica_id >= 0 or request.replica_state.replica_id >= 0
     min_one_batch = True
+    has_unknown = False
     readings: list[Reading] = []
     try:
         for wanted in plan.partitions:
             reading = Reading(wanted)
             readings.append(reading)
             try:
-                await _read(broker, reading, budget_bytes, read_committed, min_one_batch)
+                await _find(broker, reading)
+                if is_replica:
+                    raise ApiError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+                await _read(reading, budget_bytes, read_committed, min_one_batch)
             except ApiError as error:
                 reading.fail(error.code)
+                has_unknown = has_unknown or reading.is_unknown
             except OffsetOutOfRange:
                 reading.fail(ErrorCode.OFFSET_OUT_OF_RANGE)
             except LogStorageError:
@@ -112,16 +124,38 @@ async def _read_all(broker: Broker, plan: FetchPlan, request: FetchRequest) -> l
     except BaseException:
         _release(readings)
         raise
-    return readings
+    # The answer begins with what was read, then names unknown ids, then partitions of no known name.
+    return sorted(readings, key=_place_in_answer) if has_unknown else readings
 
 
-async def _read(
-    broker: Broker, reading: Reading, budget_bytes: int, read_committed: bool, min_one_batch: bool
-) -> None:
+def _place_in_answer(reading: Reading) -> int:
+    if not reading.is_unknown:
+        return 0
+    return 1 if reading.error_code == ErrorCode.UNKNOWN_TOPIC_ID else 2
+
+
+async def _find(broker: Broker, reading: Reading) -> None:
     wanted = reading.wanted
-    partition = await broker.partitions.get(wanted.topic, wanted.index)
-    reading.partition = partition
-    partition.check_leader_epoch(wanted.current_leader_epoch)
+    try:
+        reading.partition = await broker.partitions.get(wanted.topic, wanted.index)
+    except ApiError as error:
+        if error.code == ErrorCode.UNKNOWN_TOPIC_ID and wanted.topic_name:
+            # A session remembers what the id was called: that topic was deleted, or made anew.
+            if wanted.topic_name in broker.metadata.image.topics_by_name:
+                raise ApiError(ErrorCode.INCONSISTENT_TOPIC_ID) from error
+            reading.is_unknown = True
+            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) from error
+        reading.is_unknown = error.code in _UNKNOWN_CODES
+        raise
+    wanted.topic_name = reading.partition.topic_name
+
+
+async def _read(reading: Reading, budget_bytes: int, read_committed: bool, min_one_batch: bool) -> None:
+    wanted = reading.wanted
+    partition = reading.partition
+    assert partition is not None
+    # Any negative epoch says that the client knows none.
+    partition.check_leader_epoch(max(-1, wanted.current_leader_epoch))
     if wanted.last_fetched_epoch >= 0:
         reading.diverging_epoch = _diverging_epoch(partition, wanted)
     reading.high_watermark = partition.high_watermark
@@ -132,6 +166,8 @@ async def _read(
     if wanted.fetch_offset == end_offset:
         return
     size_bytes_max = min(wanted.size_bytes_max, budget_bytes)
+    if size_bytes_max < 0 and reading.log_start_offset <= wanted.fetch_offset < end_offset:
+        raise ApiError(ErrorCode.UNKNOWN_SERVER_ERROR)
     found = await partition.read(
         wanted.fetch_offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch
     )
@@ -195,7 +231,7 @@ def _respond(
         has_news = wanted.take_news(reading.high_watermark, reading.log_start_offset, is_news=is_news)
         if plan.is_incremental and not has_news:
             continue
-        if session is not None and reading.found is not None:
+        if plan.is_incremental and session is not None and reading.found is not None:
             session.move_to_end(wanted)
         if topic is None or topic_key != wanted.topic:
             topic_key = wanted.topic
@@ -209,6 +245,20 @@ def _respond(
     return response
 
 
+def _refuse_all(request: FetchRequest, error_code: ErrorCode, *, uses_topic_ids: bool) -> FetchResponse:
+    """The request makes no sense as a whole: before topic ids, every partition says so as well."""
+    response = FetchResponse(error_code=error_code, session_id=request.session_id)
+    for topic in () if uses_topic_ids else request.topics:
+        partitions = [
+            PartitionData(
+                partition_index=wanted.partition, error_code=error_code, high_watermark=-1, records=b""
+            )
+            for wanted in topic.partitions
+        ]
+        response.responses.append(FetchableTopicResponse(topic=topic.topic, partitions=partitions))
+    return response
+
+
 def _partition_data(reading: Reading, request: FetchRequest) -> PartitionData:
     data = PartitionData(
         partition_index=reading.wanted.index,
@@ -216,7 +266,7 @@ def _partition_data(reading: Reading, request: FetchRequest) -> PartitionData:
         high_watermark=reading.high_watermark,
         log_start_offset=reading.log_start_offset,
         records=reading.found if reading.found is not None else b"",
-        aborted_transactions=None,
+        aborted_transactions=[] if reading.is_unknown else None,
     )
     partition = reading.partition
     if reading.diverging_epoch is not None:

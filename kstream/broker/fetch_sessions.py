@@ -35,6 +35,7 @@ class FetchedPartition:
         "sent_log_start_offset",
         "size_bytes_max",
         "topic",
+        "topic_name",
     )
 
     def __init__(
@@ -47,6 +48,8 @@ class FetchedPartition:
         last_fetched_epoch: int,
     ) -> None:
         self.topic = topic
+        self.topic_name = ""
+        """What a topic that is asked for by id was called when it was last read."""
         self.index = index
         self.fetch_offset = fetch_offset
         self.size_bytes_max = size_bytes_max
@@ -92,6 +95,7 @@ class FetchSession:
             key = (wanted.topic, wanted.index)
             known = self.partitions.get(key)
             if known is not None:
+                wanted.topic_name = known.topic_name
                 wanted.sent_high_watermark = known.sent_high_watermark
                 wanted.sent_log_start_offset = known.sent_log_start_offset
             self.partitions[key] = wanted
@@ -138,9 +142,9 @@ class FetchSessions:
         """
         if request.session_epoch in (FINAL_EPOCH, INITIAL_EPOCH):
             self._sessions.pop(request.session_id, None)
-            partitions = list(_requested(request, uses_topic_ids=uses_topic_ids))
+            partitions = _requested_once(request, uses_topic_ids=uses_topic_ids)
             session = None
-            if request.session_epoch == INITIAL_EPOCH and partitions:
+            if request.session_epoch == INITIAL_EPOCH:
                 session = self._create(partitions, uses_topic_ids=uses_topic_ids, now_ms=now_ms)
             return FetchPlan(partitions, session, is_incremental=False)
         session = self._sessions.get(request.session_id)
@@ -187,6 +191,16 @@ class FetchSessions:
             del self._sessions[smallest.id]
             return True
         return False
+
+
+def _requested_once(request: FetchRequest, *, uses_topic_ids: bool) -> list[FetchedPartition]:
+    """What a full fetch asks for; of a partition that is named twice, the last at the place of the first."""
+    partitions = list(_requested(request, uses_topic_ids=uses_topic_ids))
+    if len(partitions) > 1:
+        once = {(wanted.topic, wanted.index): wanted for wanted in partitions}
+        if len(once) < len(partitions):
+            return list(once.values())
+    return partitions
 
 
 def _requested(request: FetchRequest, *, uses_topic_ids: bool) -> Iterator[FetchedPartition]:
