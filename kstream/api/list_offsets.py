@@ -7,12 +7,11 @@
   tiered storage: -4 is the earliest, -5 and -6 are unknown (-1). A special timestamp in a version before its
   own gets UNSUPPORTED_VERSION.
 - 2: isolation level. 4: leader epochs. 10: a timeout, for tiered reads alone.
-- The same partition named twice gets INVALID_REQUEST.
+- A partition that is named twice is answered once, with INVALID_REQUEST; an isolation level that is none gets
+  UNKNOWN_SERVER_ERROR, as in Kafka.
 """
 
 from __future__ import annotations
-
-from collections import Counter
 
 import trio
 
@@ -46,7 +45,7 @@ _FIRST_VERSION = {
     LATEST_TIERED: 9,
     EARLIEST_PENDING_UPLOAD: 11,
 }
-_READ_COMMITTED = 1
+_READ_UNCOMMITTED, _READ_COMMITTED = 0, 1
 
 Found = tuple[int, int, int]
 """Timestamp, offset, leader epoch; each -1 where there is none."""
@@ -56,20 +55,27 @@ _NOT_FOUND: Found = (-1, -1, -1)
 
 @handles(ApiKey.LIST_OFFSETS)
 async def handle(context: RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse:
-    named = Counter(
-        (topic.name, partition.partition_index) for topic in request.topics for partition in topic.partitions
-    )
-    response = ListOffsetsResponse()
+    topics: dict[str, dict[int, ListOffsetsPartition]] = {}
+    repeated: set[tuple[str, int]] = set()
     for topic in request.topics:
-        answer = ListOffsetsTopicResponse(name=topic.name)
-        response.topics.append(answer)
+        partitions = topics.setdefault(topic.name, {})
         for wanted in topic.partitions:
+            if wanted.partition_index in partitions:
+                repeated.add((topic.name, wanted.partition_index))
+            partitions[wanted.partition_index] = wanted
+    response = ListOffsetsResponse()
+    for name, partitions in topics.items():
+        answer = ListOffsetsTopicResponse(name=name)
+        response.topics.append(answer)
+        for wanted in partitions.values():
             error_code, found = ErrorCode.NONE, _NOT_FOUND
-            if named[(topic.name, wanted.partition_index)] > 1:
+            if request.isolation_level not in (_READ_UNCOMMITTED, _READ_COMMITTED):
+                error_code = ErrorCode.UNKNOWN_SERVER_ERROR
+            elif (name, wanted.partition_index) in repeated:
                 error_code = ErrorCode.INVALID_REQUEST
             else:
                 try:
-                    found = await _find(context, topic.name, wanted, request.isolation_level)
+                    found = await _find(context, name, wanted, request.isolation_level)
                 except ApiError as error:
                     error_code = error.code
                 except LogStorageError:
