@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--kstream", metavar="HOST:PORT", help="use this kstream in place of starting one")
     parser.add_argument("--table", action="store_true", help="write the coverage table into the docs")
     parser.add_argument("--all", action="store_true", help="print every difference")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     load()
     chosen = _choose(options.scenario)
     with ExitStack() as stack:
@@ -95,9 +95,10 @@ def _report(results: dict[str, list[Comparison]], shown_max: int) -> int:
     exchanges = sum(map(len, results.values()))
     wrong = sum(1 for comparisons in results.values() for item in comparisons if item.unexplained)
     print(f"{exchanges} exchanges, {wrong} differ without a reason, in {fields} fields")
-    for entry in stale(results, ALLOWED) if len(results) == len(SCENARIOS) else []:
+    unused = stale(results, ALLOWED) if len(results) == len(SCENARIOS) else []
+    for entry in unused:
         print(f"no longer needed: {entry}")
-    return 1 if fields else 0
+    return 1 if fields or unused else 0
 
 
 def _choose(names: list[str]) -> list[Scenario]:
