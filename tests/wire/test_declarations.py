@@ -20,11 +20,24 @@ BY_NAME = {cls.__name__: cls for cls in MESSAGES}
 
 # What lies between brokers and controllers, or was retired: no client sends it, so it is not declared.
 NOT_FOR_CLIENTS = frozenset(
-    """
-    LeaderAndIsr StopReplica UpdateMetadata ControlledShutdown Vote BeginQuorumEpoch EndQuorumEpoch AlterPartition
-    Envelope FetchSnapshot BrokerRegistration BrokerHeartbeat ControllerRegistration AllocateProducerIds
-    AssignReplicasToDirs UpdateRaftVoter
-    """.split()
+    [
+        "LeaderAndIsr",
+        "StopReplica",
+        "UpdateMetadata",
+        "ControlledShutdown",
+        "Vote",
+        "BeginQuorumEpoch",
+        "EndQuorumEpoch",
+        "AlterPartition",
+        "Envelope",
+        "FetchSnapshot",
+        "BrokerRegistration",
+        "BrokerHeartbeat",
+        "ControllerRegistration",
+        "AllocateProducerIds",
+        "AssignReplicasToDirs",
+        "UpdateRaftVoter",
+    ]
 )
 
 
