@@ -10,6 +10,7 @@ from kstream.broker.metadata.create_topics import USE_DEFAULT, NewTopic, create_
 from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partitions import Partitions
 from kstream.broker.producer_ids import ProducerIds
+from kstream.broker.strays import set_strays_aside
 from kstream.clock import Clock
 from kstream.config.broker import BrokerConfig
 from kstream.config.topics import topic_values
@@ -48,6 +49,7 @@ class Broker:
         directory = LogDirectory.open(data_dir, node_id=config.node_id, cluster_id=config.cluster_id)
         try:
             metadata = MetadataStore.open(directory, config, clock)
+            set_strays_aside(directory, metadata.image)
         except BaseException:
             directory.close()
             raise
