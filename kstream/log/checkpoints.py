@@ -45,8 +45,8 @@ def write_lines(path: Path, lines: Iterable[str], *, sync: bool) -> None:
     replace_file(path, "\n".join(("0", str(len(body)), *body, "")).encode(), sync=sync)
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of a checkpoint; none if there is no file.
+def read_lines(path: Path, *, may_be_empty: bool = False) -> list[str]:
+    """The lines of a checkpoint; none if there is no file, or an empty one where Kafka makes such.
 
     Raises CorruptCheckpoint for another version, or another number of lines than the file says.
     """
@@ -56,6 +56,8 @@ def read_lines(path: Path) -> list[str]:
         return []
     except UnicodeDecodeError as error:
         raise CorruptCheckpoint(f"{path} is not text") from error
+    if may_be_empty and not lines:
+        return []
     if len(lines) < 2 or lines[0] != "0" or lines[1] != str(len(lines) - 2):
         raise CorruptCheckpoint(f"{path} is not a checkpoint of version 0")
     return lines[2:]
@@ -72,7 +74,7 @@ def read_offsets(path: Path) -> dict[tuple[str, int], int]:
     CorruptCheckpoint.
     """
     offsets: dict[tuple[str, int], int] = {}
-    for line in read_lines(path):
+    for line in read_lines(path, may_be_empty=True):
         try:
             topic, index, offset = line.split(" ")
             offsets[topic, int(index)] = int(offset)

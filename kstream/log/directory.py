@@ -19,6 +19,7 @@ import json
 import logging
 import os
 import re
+import threading
 from pathlib import Path
 
 from kstream.log.checkpoints import CorruptCheckpoint, read_offsets, replace_file, write_offsets
@@ -55,6 +56,7 @@ class LogDirectory:
         self.was_clean = (path / CLEAN_SHUTDOWN).exists()
         self._platform = platform
         self._lock = lock
+        self._checkpointing = threading.Lock()
         self._logs: dict[PartitionKey, PartitionLog] = {}
         self._recovery_points = _read_checkpoint(path / RECOVERY_POINTS)
         self._log_start_offsets = _read_checkpoint(path / LOG_START_OFFSETS)
@@ -166,13 +168,25 @@ class LogDirectory:
             offsets.pop(key, None)
 
     def write_checkpoints(self) -> None:
-        """Write down recovery points, log starts and high watermarks. May run in a thread. Raises OSError."""
+        """Write down recovery points, log starts and high watermarks. May run in a thread. Raises OSError.
+
+        Rolled segments are synced first, as Kafka does when it rolls: recovery then reads little more than
+        the active ones.
+        """
+        with self._checkpointing:
+            self._write_checkpoints()
+
+    def _write_checkpoints(self) -> None:
         for key, log in list(self._logs.items()):
             if log.is_deleted:
                 if self._logs.get(key) is log:
                     del self._logs[key]
                     self._forget(key)
                 continue
+            try:
+                log.flush_rolled()
+            except LogStorageError as error:
+                _log.warning("%s keeps its recovery point: %s", log.directory, error)
             self._recovery_points[key] = log.recovery_point
             self._high_watermarks[key] = log.high_watermark
             if log.log_start_offset > log.segments[0].base_offset:

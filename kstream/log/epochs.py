@@ -2,8 +2,8 @@
 
 A checkpoint file with lines `<epoch> <start offset>`, both ascending.
 
-Crash policy: replaced when an epoch begins, not synced; recovery adds what the recovered batches say, and a
-file that cannot be read is rebuilt from all batches.
+Crash policy: replaced when an epoch begins, synced with the next flush; recovery adds what the recovered
+batches say, and a file that cannot be read is rebuilt from all batches.
 """
 
 from __future__ import annotations
@@ -21,26 +21,28 @@ UNDEFINED_OFFSET = -1
 class LeaderEpochs:
     """The leader epochs of one partition, ascending, each with its first offset."""
 
-    __slots__ = ("_epochs", "_path", "_starts", "latest")
+    __slots__ = ("_epochs", "_starts", "is_unsynced", "latest", "path")
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._epochs: list[int] = []
         self._starts: list[int] = []
         self.latest = UNDEFINED_EPOCH
         """The newest epoch, -1 if there is none."""
+        self.is_unsynced = False
+        """Whether the file was replaced since the last flush."""
 
     def load(self) -> None:
         """Take what the file says. Raises CorruptCheckpoint."""
         epochs: list[int] = []
         starts: list[int] = []
-        for line in read_lines(self._path):
+        for line in read_lines(self.path):
             try:
                 epoch, start = map(int, line.split(" "))
             except ValueError as error:
-                raise CorruptCheckpoint(f"{self._path} has a line {line!r}") from error
+                raise CorruptCheckpoint(f"{self.path} has a line {line!r}") from error
             if epochs and (epoch <= epochs[-1] or start < starts[-1]):
-                raise CorruptCheckpoint(f"{self._path} does not ascend")
+                raise CorruptCheckpoint(f"{self.path} does not ascend")
             epochs.append(epoch)
             starts.append(start)
         self._epochs, self._starts = epochs, starts
@@ -102,10 +104,11 @@ class LeaderEpochs:
         self._epochs, self._starts = [], []
         self.latest = UNDEFINED_EPOCH
 
-    def save(self, *, sync: bool = False) -> None:
-        """Write the file. Raises OSError."""
+    def save(self) -> None:
+        """Write the file; a flush syncs it. Raises OSError."""
         lines = [f"{epoch} {start}" for epoch, start in zip(self._epochs, self._starts, strict=True)]
-        write_lines(self._path, lines, sync=sync)
+        write_lines(self.path, lines, sync=False)
+        self.is_unsynced = True
 
     def _replace(self, epochs: list[int], starts: list[int], *, save: bool) -> None:
         self._epochs, self._starts = epochs, starts

@@ -47,6 +47,7 @@ class PartitionLog:
         "follows_end",
         "is_clean",
         "is_deleted",
+        "is_new",
         "leader_epochs",
         "log_start_offset",
         "platform",
@@ -72,7 +73,10 @@ class PartitionLog:
         """Everything below is on the disk, not only in the page cache."""
         self.snapshot_offset = opened.snapshot_offset
         """Where the newest producer snapshot stands, -1 if there is none."""
-        self.directory_changed = True
+        self.directory_changed = False
+        """Whether files came or went since the last flush."""
+        self.is_new = opened.is_new
+        """Whether the directory itself was made since the last flush."""
         self.is_clean = False
         """Whether it was closed in order: the next start needs no recovery."""
         self.is_deleted = False
@@ -327,7 +331,7 @@ class PartitionLog:
 
         Raises:
             OffsetOutOfRange: before the log's start or behind its end.
-            LogStorageError: the bytes on the way are no batches.
+            LogStorageError: the file cannot be opened, or the bytes on the way are no batches.
         """
         end = self.end_offset
         if offset > end or offset < self.log_start_offset:
@@ -340,11 +344,14 @@ class PartitionLog:
                 self.segments.hint(offset, active, active.size_bytes)
             return EMPTY_SLICE
         segments = self.segments
-        segment, position = segments.locate(offset)
-        stop = segment.size_bytes if limit == end else segments.locate_in(segment, limit)
+        try:
+            segment, position = segments.locate(offset)
+            stop = segment.size_bytes if limit == end else segments.locate_in(segment, limit)
+            file = segment.file
+        except OSError as error:
+            raise LogStorageError(f"{self.directory}: {error}") from error
         available = stop - position
         if available > size_bytes_max:
-            file = segment.file
             first = int.from_bytes(file.mapping(position + 12)[position + 8 : position + 12], "big") + 12
             if first <= size_bytes_max:
                 available = size_bytes_max
@@ -360,24 +367,11 @@ class PartitionLog:
             if position + available == size_bytes:
                 segments.hint(end, segment, size_bytes)
             is_fresh = position >= self._fresh_from and size_bytes - position <= _FRESH_BYTES
-        return LogSlice(segment.file, position, available, segment.base_offset, is_fresh)
+        return LogSlice(file, position, available, segment.base_offset, is_fresh)
 
     def aborted_transactions(self, offset: int, found: LogSlice) -> list[AbortedTransaction]:
         """Aborted transactions that a read_committed reader of `found`, read from `offset`, must know."""
-        if not found.size_bytes:
-            return []
-        number = self.segments.number_of(found.segment_base_offset)
-        bound = self.segments[number].offset_bound_behind(found.position + found.size_bytes)
-        if bound is None:
-            is_last = number + 1 == len(self.segments)
-            bound = self.end_offset if is_last else self.segments[number + 1].base_offset
-        aborted: list[AbortedTransaction] = []
-        for segment in self.segments[number:]:
-            some, complete = segment.txn_index.collect(offset, bound)
-            aborted += some
-            if complete:
-                break
-        return aborted
+        return self.segments.aborted_transactions(offset, found, self.end_offset)
 
     def offset_for_timestamp(self, timestamp_ms: int) -> timestamps.OffsetAndTimestamp | None:
         """The first record at or after a time: (offset, timestamp); None if there is none."""
@@ -397,7 +391,7 @@ class PartitionLog:
         """
         self.check_online()
         end_offset = self.end_offset
-        if end_offset > self.recovery_point or self.directory_changed:
+        if end_offset > self.recovery_point or self.directory_changed or self.leader_epochs.is_unsynced:
             try:
                 syncing.sync(self)
             except OSError as error:
@@ -405,6 +399,23 @@ class PartitionLog:
                 raise LogStorageError(f"{self.directory} is offline: {error}") from error
             self.recovery_point = max(self.recovery_point, end_offset)
         return end_offset
+
+    def flush_rolled(self) -> None:
+        """Make all segments but the active one durable, so that recovery need not read them. May run in a
+        thread.
+
+        Raises LogStorageError as `flush` does.
+        """
+        segments = tuple(self.segments)
+        base_offset = segments[-1].base_offset
+        if base_offset > self.recovery_point:
+            self.check_online()
+            try:
+                syncing.sync_segments(self, segments[:-1])
+            except OSError as error:
+                self._go_offline(error)
+                raise LogStorageError(f"{self.directory} is offline: {error}") from error
+            self.recovery_point = max(self.recovery_point, base_offset)
 
     def close(self, clean: bool = True) -> None:
         """End. A clean close cuts reserved space, completes indexes, takes a snapshot and flushes.

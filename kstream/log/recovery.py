@@ -41,6 +41,7 @@ class Opened:
     end_offset: int
     recovery_point: int
     snapshot_offset: int
+    is_new: bool
 
 
 def open_files(
@@ -58,6 +59,7 @@ def open_files(
 
     Raises OSError, LogStorageError.
     """
+    is_new = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
     topic_id = _settle_topic_id(directory, topic_id)
     inventory = take_inventory(directory, platform, now_ms)
@@ -99,6 +101,7 @@ def open_files(
         end_offset,
         end_offset if was_clean else min(recovery_point, end_offset),
         loaded.snapshot_offset,
+        is_new,
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import overload
 
 from kstream.log.segment import Segment
+from kstream.log.slices import LogSlice
+from kstream.log.txn_index import AbortedTransaction
 
 _HINTS_MAX = 64
 
@@ -105,3 +107,22 @@ class SegmentList:
         if position < segment.size_bytes:
             self.hint(offset, segment, position)
         return position
+
+    def aborted_transactions(
+        self, offset: int, found: LogSlice, log_end_offset: int
+    ) -> list[AbortedTransaction]:
+        """Aborted transactions that overlap a slice which was read from `offset`."""
+        if not found.size_bytes:
+            return []
+        number = self.number_of(found.segment_base_offset)
+        bound = self._segments[number].offset_bound_behind(found.position + found.size_bytes)
+        if bound is None:
+            is_last = number + 1 == len(self._segments)
+            bound = log_end_offset if is_last else self._bases[number + 1]
+        aborted: list[AbortedTransaction] = []
+        for segment in self._segments[number:]:
+            some, complete = segment.txn_index.collect(offset, bound)
+            aborted += some
+            if complete:
+                break
+        return aborted

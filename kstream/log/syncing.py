@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kstream.log.partition_metadata import FILE_NAME as PARTITION_METADATA
 from kstream.log.segment import Segment
 
 if TYPE_CHECKING:
@@ -19,33 +22,46 @@ def sync(log: PartitionLog) -> None:
 
     Raises OSError.
     """
-    recovery_point = log.recovery_point
-    segments = tuple(log.segments)  # a roll meanwhile only adds what is behind our end
-    for number, segment in enumerate(segments):
-        is_last = number + 1 == len(segments)
-        if not is_last and segments[number + 1].base_offset <= recovery_point:
-            continue
-        try:
-            log.platform.sync_data(segment.file.fd)
-            if not is_last:
-                _sync_indexes(log, segment)
-        except FileNotFoundError:
-            if segment in log.segments:
-                raise
-            # Retention deleted it meanwhile: nothing of it needs to last.
+    sync_segments(log, tuple(log.segments))  # a roll meanwhile only adds what is behind our end
+    epochs = log.leader_epochs
+    if epochs.is_unsynced:
+        epochs.is_unsynced = False
+        _sync_path(log, epochs.path)
+        log.directory_changed = True
+    if log.is_new:
+        log.is_new = False
+        log.directory_changed = True
+        _sync_path(log, log.directory / PARTITION_METADATA)
+        log.platform.sync_directory(log.directory.parent)
     if log.directory_changed:
         log.directory_changed = False
         log.platform.sync_directory(log.directory)
-        log.platform.sync_directory(log.directory.parent)
 
 
-def _sync_indexes(log: PartitionLog, segment: Segment) -> None:
-    for path in segment.index_paths:
+def sync_segments(log: PartitionLog, segments: Sequence[Segment]) -> None:
+    """Sync those of consecutive segments that hold anything behind the recovery point. Raises OSError."""
+    recovery_point = log.recovery_point
+    for number, segment in enumerate(segments):
+        is_active = segment is log.segments.active
+        if number + 1 < len(segments) and segments[number + 1].base_offset <= recovery_point:
+            continue
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            log.platform.sync_data(segment.file.fd)
+            if not is_active:
+                for path in segment.index_paths:
+                    _sync_path(log, path)
         except FileNotFoundError:
-            continue  # no aborted transactions; a missing index is rebuilt
-        try:
-            log.platform.sync_data(fd)
-        finally:
-            os.close(fd)
+            if segment in list(log.segments):
+                raise
+            # Retention deleted it meanwhile: nothing of it needs to last.
+
+
+def _sync_path(log: PartitionLog, path: Path) -> None:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # no aborted transactions, no topic id; a missing index is rebuilt
+    try:
+        log.platform.sync_data(fd)
+    finally:
+        os.close(fd)

@@ -89,7 +89,7 @@ def test_a_path_that_cannot_be_a_directory(tmp_path: Path) -> None:
         LogDirectory.open(tmp_path / "file" / "below")
 
 
-def test_a_clean_stop_is_remembered_once(tmp_path: Path) -> None:
+def test_a_clean_stop_is_remembered_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     directory = LogDirectory.open(tmp_path)
     assert not directory.was_clean
     append(open_partition(directory), batch_of(3))
@@ -104,6 +104,18 @@ def test_a_clean_stop_is_remembered_once(tmp_path: Path) -> None:
     assert not crashed.was_clean
     assert open_partition(crashed).end_offset == 3
     crashed.close()
+    assert caplog.text == ""
+
+
+def test_rolled_segments_are_synced_with_the_checkpoints(tmp_path: Path) -> None:
+    directory = LogDirectory.open(tmp_path)
+    log = directory.open_partition("t", 0, LogConfig(segment_bytes=200), topic_id=TOPIC_ID, now_ms=NOW_MS)
+    for _ in range(9):
+        append(log, batch_of(1))
+    directory.write_checkpoints()
+    assert log.recovery_point == log.segments.active.base_offset > 0
+    assert read_offsets(tmp_path / "recovery-point-offset-checkpoint") == {("t", 0): log.recovery_point}
+    directory.close()
 
 
 def test_a_partition_that_was_never_recovered_keeps_the_next_start_from_trusting_it(tmp_path: Path) -> None:
@@ -169,6 +181,13 @@ def test_damaged_checkpoints_cost_only_time(tmp_path: Path, caplog: pytest.LogCa
         assert "without a checkpoint" in caplog.text
         assert len(read_headers(open_partition(directory))) == 1
         directory.close()
+
+
+def test_kafka_begins_with_empty_checkpoints(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "recovery-point-offset-checkpoint").write_bytes(b"")
+    directory = LogDirectory.open(tmp_path)
+    directory.close()
+    assert caplog.text == ""
 
 
 def test_partitions_are_listed_and_others_are_not(tmp_path: Path) -> None:
