@@ -35,7 +35,8 @@ class Connection:
         "_sock",
         "_unsent",
         "context",
-        "is_busy",
+        "is_handling",
+        "is_sending",
         "scope",
         "waits_since_s",
     )
@@ -57,8 +58,10 @@ class Connection:
         self.context = context
         # Shielded: a stopping server ends connections itself, busy ones once they have answered.
         self.scope = trio.CancelScope(shield=True)
-        self.is_busy = False
-        """Whether a request is in progress: such a connection is not idle, however long it takes."""
+        self.is_handling = False
+        """Whether a handler is at work: such a connection is not idle, however long it takes."""
+        self.is_sending = False
+        """Whether an answer is on its way out."""
         self._now_s = trio.lowlevel.current_clock().current_time
         self.waits_since_s = self._now_s()
         """When the wait for the next whole frame began: a peer that sends it byte by byte does not reset it.
@@ -104,14 +107,14 @@ class Connection:
                 continue
             if self._unsent and not dispatcher.is_prompt(frame):
                 await self._send_unsent()
-            self.is_busy = True
+            self.is_handling = True
             parts = await dispatcher.answer(frame, self.context)
             if parts is not None:
                 if len(parts) == 1 and isinstance(parts[0], bytes):
                     self._unsent.append(parts[0])
                 else:
                     await self._send(parts)
-            self.is_busy = False
+            self.is_handling = False
             self.waits_since_s = now_s = now()
             if now_s > turn_ends_s:
                 await self._send_unsent()
@@ -136,12 +139,17 @@ class Connection:
             return
         data = b"".join(self._unsent)
         self._unsent.clear()
+        self.is_sending, self.waits_since_s = True, self._now_s()
         await send_bytes(self._sock, data)
+        self.is_sending, self.waits_since_s = False, self._now_s()
 
     async def _send(self, parts: list[Part]) -> None:
+        self.is_handling = False
         try:
             await self._send_unsent()
+            self.is_sending, self.waits_since_s = True, self._now_s()
             await send_parts(self._sock, parts)
+            self.is_sending = False
         finally:
             for part in parts:
                 if isinstance(part, LogSlice):

@@ -82,7 +82,7 @@ class Connections:
             self._one_ended.set()
 
     async def close_idle_forever(self) -> None:
-        """Close those that finish no frame within `connections.max.idle.ms`, half-open ones among them."""
+        """Close those whose peer sends no frame, or takes no answer, within `connections.max.idle.ms`."""
         idle_s = self._broker.config.connections_max_idle_ms / 1000
         if idle_s < 0:
             return
@@ -90,13 +90,13 @@ class Connections:
             await trio.sleep(min(max(idle_s / 4, 0.05), 10))
             deadline_s = trio.current_time() - idle_s
             for connection in self._open:
-                if not connection.is_busy and connection.waits_since_s < deadline_s:
+                if not connection.is_handling and connection.waits_since_s < deadline_s:
                     connection.scope.cancel()
 
     async def drain(self) -> None:
         """End idle connections now, busy ones when they have answered, or a moment later."""
         for connection in self._open:
-            if not connection.is_busy:
+            if not (connection.is_handling or connection.is_sending):
                 connection.scope.cancel()
         with trio.move_on_after(_DRAIN_S):
             while self._open:

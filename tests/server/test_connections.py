@@ -12,10 +12,12 @@ import pytest
 import trio
 
 from kstream.api import registry
+from kstream.records.builder import build_batch
 from kstream.wire.apis import ApiKey
 from kstream.wire.messages.api_versions import ApiVersionsRequest
 from kstream.wire.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
 from kstream.wire.messages.metadata import MetadataRequest
+from kstream.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from tests.server.harness import correlation_id, reset, run, serving
 
 
@@ -116,6 +118,29 @@ def test_one_byte_at_a_time_does_not_keep_a_connection_alive(tmp_path: Path) -> 
                     await trio.sleep(1)
                     sent += 1
             assert 4 <= sent <= 12
+
+    run(test, virtual_time=True)
+
+
+def test_who_does_not_take_an_answer_is_closed(tmp_path: Path) -> None:
+    asked = 100
+
+    async def test() -> None:
+        async with serving(tmp_path, connections_max_idle_ms="5000") as server:
+            stuck = await server.connect()
+            large = bytes(build_batch([(1_700_000_000_000, None, bytes(900_000))]))
+            data = TopicProduceData(name="t", partition_data=[PartitionProduceData(index=0, records=large)])
+            await stuck.send(ProduceRequest(acks=1, topic_data=[data]), 9)
+            assert await stuck.receive() is not None
+            for _ in range(asked):
+                await stuck.send(fetch(max_wait_ms=0), 11)
+            await trio.sleep(20)
+            answered = 0
+            while await stuck.receive() is not None:
+                answered += 1
+            assert answered < asked
+            other = await server.connect()
+            assert await other.is_answered()
 
     run(test, virtual_time=True)
 
