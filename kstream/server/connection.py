@@ -64,7 +64,8 @@ class Connection:
         """Whether an answer is on its way out."""
         self._now_s = trio.lowlevel.current_clock().current_time
         self.waits_since_s = self._now_s()
-        """When the wait for the next whole frame began: a peer that sends it byte by byte does not reset it.
+        """When the wait for the peer began: to send a whole frame, or to take a whole answer. Single bytes do
+        not begin it anew.
         """
 
     async def serve(self) -> None:
