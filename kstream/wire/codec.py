@@ -2,6 +2,11 @@
 
 A message class and a version are compiled to one encode and one decode function at their first use, which
 takes about a millisecond; `source` prints what was compiled.
+
+Decoding accepts what Kafka's own parser accepts, overlong varints, any negative length for null and unknown
+tagged fields among it, and is stricter in three things: text that is not UTF-8, where Kafka puts in
+replacement characters; a tagged field whose announced size is not its own, which Kafka passes over; and more
+elements than `plan` allows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,10 @@
-"""Bodies of control records, and the entries of a `.txnindex` file."""
+"""Bodies of control records, and the entries of a `.txnindex` file.
+
+The key of every control record is a version (int16, 0) and a type (int16): 0 and 1 abort and commit a
+transaction, 2 is a leader change, 3 and 4 begin and end a snapshot, 5 and 6 are the quorum's version and
+voters (KIP-853). The value is a body as declared here; its first field repeats the version, except that
+`EndTxnMarker` has an int16 version in front.
+"""
 
 from __future__ import annotations
 

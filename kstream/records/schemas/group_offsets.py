@@ -1,4 +1,7 @@
-"""Records of `__consumer_offsets`: committed offsets and classic groups."""
+"""Records of `__consumer_offsets`: committed offsets, and classic groups with their members.
+
+`LegacyOffsetCommit` is the same record in its first form (type 0), which is still read.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Records of `__cluster_metadata` (KRaft, KIP-631)."""
+"""Records of `__cluster_metadata` (KRaft, KIP-631): the cluster as a log.
+
+On disk a record's value is a frame version (unsigned varint, 1), the record's type and its version
+(unsigned varints), then the body declared here; there is no key. The type is `API_KEY`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body of KRaft's `quorum-state` file."""
+"""The body of KRaft's `quorum-state` file, which holds it as JSON: who leads, whom we voted for."""
 
 from __future__ import annotations
 

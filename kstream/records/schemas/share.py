@@ -1,4 +1,7 @@
-"""Records of `__share_group_state` (KIP-932): snapshots of a share partition and the updates between them."""
+"""Records of `__share_group_state` (KIP-932): snapshots of a share partition, and updates between them.
+
+An int16 in front of the key is the record's type: 0 for a snapshot, 1 for an update.
+"""
 
 from __future__ import annotations
 

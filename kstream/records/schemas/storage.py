@@ -1,4 +1,8 @@
-"""Bodies of files beside the log, and records of `__remote_log_metadata` (KIP-405)."""
+"""Bodies of files beside the log, and records of `__remote_log_metadata` (KIP-405).
+
+`ProducerSnapshot` is the body of a `.snapshot` file: an int16 version, 1, stands in front, and the CRC-32C
+covers what follows it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Records of `__transaction_state`: one key and value per transactional id."""
+"""Records of `__transaction_state` (KIP-98): one key and value per transactional id.
+
+An int16 in front of the key is the record's type, 0; one in front of the value is the version of its body.
+Version 1 of the value (KIP-890) remembers the producer ids before and after, so that a retried EndTxn can
+be recognised.
+"""
 
 from __future__ import annotations
 
