@@ -68,10 +68,11 @@ def _result(topic: CreatedTopic, config: BrokerConfig, with_configs: bool) -> Cr
         replication_factor=topic.replication_factor,
     )
     if with_configs:
+        # What the client gave is shown as it was given; DescribeConfigs shows it tidied.
         result.configs = [
             CreatableTopicConfigs(
                 name=entry.name,
-                value=entry.value,
+                value=topic.configs.get(entry.name, entry.value),
                 read_only=entry.is_read_only,
                 config_source=entry.source,
                 is_sensitive=entry.is_sensitive,

@@ -17,6 +17,7 @@ from kstream.api.context import RequestContext
 from kstream.api.registry import handles
 from kstream.broker import logger_levels
 from kstream.broker.broker import Broker
+from kstream.broker.metadata.alter_configs import broker_id_of
 from kstream.broker.metadata.image import ResourceType
 from kstream.broker.metadata.names import check_name
 from kstream.config.describe import (
@@ -97,10 +98,9 @@ _EMPTY_NAMES = {
 
 
 def _check_broker(broker: Broker, name: str, expected: str) -> None:
-    try:
-        broker_id = int(name)
-    except ValueError:
-        raise _invalid(f"Broker id must be an integer, but it is: {name}") from None
+    broker_id = broker_id_of(name)
+    if broker_id is None:
+        raise _invalid(f"Broker id must be an integer, but it is: {name}")
     if broker_id != broker.node_id:
         raise _invalid(f"Unexpected broker id, expected {expected} but received {name}")
 

@@ -4,7 +4,8 @@
 request's limit,
   at least 1, at most `max.request.partition.size.limit`. The cursor says where the next page begins.
 - Unknown topics get 3, impossible names 17; neither counts against the limit. Nothing is created.
-- A cursor with a negative partition, or on a topic that is not among those named, fails the request with 42.
+- A cursor with a negative partition, or on a topic that is not among those named, fails the request with 42,
+  an empty name, as in Kafka, with -1.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ async def handle(
     names = {topic.name for topic in request.topics}
     cursor = request.cursor or Cursor(topic_name="", partition_index=0)
     if cursor.partition_index < 0 or (request.cursor and names and cursor.topic_name not in names):
-        return _invalid(request)
+        return _failure(request, ErrorCode.INVALID_REQUEST)
+    if "" in names:
+        return _failure(request, ErrorCode.UNKNOWN_SERVER_ERROR)
     limit = context.broker.config.max_request_partition_size_limit
     remaining = max(1, min(request.response_partition_limit, limit))
     live = [broker.broker_id for broker in image.live_brokers()]
@@ -97,10 +100,12 @@ def _unknown(name: str) -> DescribeTopicPartitionsResponseTopic:
     )
 
 
-def _invalid(request: DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse:
+def _failure(
+    request: DescribeTopicPartitionsRequest, error_code: ErrorCode
+) -> DescribeTopicPartitionsResponse:
     return DescribeTopicPartitionsResponse(
         topics=[
-            DescribeTopicPartitionsResponseTopic(error_code=ErrorCode.INVALID_REQUEST, name=topic.name)
+            DescribeTopicPartitionsResponseTopic(error_code=error_code, name=topic.name)
             for topic in request.topics
         ]
     )

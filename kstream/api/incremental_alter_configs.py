@@ -17,6 +17,7 @@ from kstream.broker.metadata.alter_configs import (
     Operation,
     ResourceChange,
     alter_configs,
+    broker_id_of,
     check_shape,
 )
 from kstream.broker.metadata.image import ResourceType
@@ -57,7 +58,7 @@ async def handle(
 
 def _alter_loggers(config: BrokerConfig, resource: ResourceChange, validate_only: bool) -> AlteredResource:
     try:
-        if resource.name != str(config.node_id):
+        if broker_id_of(resource.name) != config.node_id:
             raise ApiError(
                 ErrorCode.INVALID_REQUEST,
                 f"Unexpected node id. Expected {config.node_id}, but received {resource.name}",

@@ -42,6 +42,9 @@ _FIRST_VERSION_BY_ID = 12
 
 @handles(ApiKey.METADATA)
 async def handle(context: RequestContext, request: MetadataRequest) -> MetadataResponse:
+    refused = _refusal(request.topics or [], context.api_version)
+    if refused:
+        return _refuse(request.topics or [], refused)
     broker = context.broker
     topics = await _topics(context, request)
     address = broker.advertised(context.listener, context.local_address)
@@ -66,12 +69,6 @@ async def _topics(context: RequestContext, request: MetadataRequest) -> list[Met
     with_operations = request.include_topic_authorized_operations
     if topics is None or (not topics and context.api_version == 0):
         return _all_topics(store, with_operations)
-    refused = _refusal(topics, context.api_version)
-    if refused:
-        return [
-            MetadataResponseTopic(error_code=refused, name=topic.name or "", topic_id=topic.topic_id)
-            for topic in topics
-        ]
     ids = dict.fromkeys(topic.topic_id for topic in topics if topic.topic_id != ZERO_UUID)
     if ids:
         return _topics_by_id(store, ids, with_operations)
@@ -89,6 +86,16 @@ def _refusal(topics: list[MetadataRequestTopic], version: int) -> ErrorCode:
         return ErrorCode.INVALID_REQUEST if is_odd else ErrorCode.NONE
     is_odd = any(topic.name is None and topic.topic_id == ZERO_UUID for topic in topics)
     return ErrorCode.UNKNOWN_SERVER_ERROR if is_odd else ErrorCode.NONE
+
+
+def _refuse(topics: list[MetadataRequestTopic], error_code: ErrorCode) -> MetadataResponse:
+    """The answer to a whole request that fails: it has no brokers either."""
+    return MetadataResponse(
+        topics=[
+            MetadataResponseTopic(error_code=error_code, name=topic.name or "", topic_id=topic.topic_id)
+            for topic in topics
+        ]
+    )
 
 
 async def _create(context: RequestContext, names: list[str]) -> None:

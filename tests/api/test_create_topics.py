@@ -80,6 +80,13 @@ def test_the_answer_has_the_whole_configuration(asker: Asker) -> None:
     assert not any(row.read_only or row.is_sensitive for row in rows.values())
 
 
+def test_the_answer_has_values_as_they_were_given(asker: Asker) -> None:
+    wanted = topic("t", configs=[("retention.ms", " 1000 "), ("preallocate", "TRUE")])
+    (result,) = ask(asker, wanted).topics
+    rows = {row.name: row.value for row in result.configs or []}
+    assert (rows["retention.ms"], rows["preallocate"]) == (" 1000 ", "TRUE")
+
+
 def test_an_existing_topic(asker: Asker) -> None:
     asker.create("t")
     answer = ask(asker, topic("t", 0, 9), version=4)

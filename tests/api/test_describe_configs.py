@@ -121,6 +121,7 @@ def test_the_cluster_wide_default(asker: Asker) -> None:
     ("kind", "name", "message"),
     [
         (BROKER, "2", "Unexpected broker id, expected 1 or empty string, but received 2"),
+        (BROKER, " 1", "Broker id must be an integer, but it is:  1"),
         (BROKER, "x", "Broker id must be an integer, but it is: x"),
         (LOGGER, "2", "Unexpected broker id, expected 1 but received 2"),
         (LOGGER, "", "Broker id must not be empty"),

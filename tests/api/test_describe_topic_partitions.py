@@ -112,6 +112,11 @@ def test_cursors_that_cannot_be(full: Asker, cursor: tuple[str, int]) -> None:
     assert answer.topics[0].topic_authorized_operations == NOT_ASKED_FOR
 
 
+def test_an_empty_name(full: Asker) -> None:
+    answer = ask(full, "", "alpha")
+    assert [topic.error_code for topic in answer.topics] == [ErrorCode.UNKNOWN_SERVER_ERROR] * 2
+
+
 def test_the_brokers_limit_holds(start: Callable[..., Asker]) -> None:
     asker = start(max_request_partition_size_limit="2")
     asker.create("t", 3)

@@ -203,6 +203,12 @@ def test_the_cluster_wide_minimum_stays(asker: Asker) -> None:
     assert ask(asker, wanted) == [(ErrorCode.INVALID_CONFIG, text)]
 
 
+def test_no_broker_has_a_minimum_of_its_own(asker: Asker) -> None:
+    text = "Broker-level min.insync.replicas cannot be altered while ELR is enabled."
+    wanted = resource(BROKER, "1", ("min.insync.replicas", DELETE, None))
+    assert ask(asker, wanted) == [(ErrorCode.INVALID_CONFIG, text)]
+
+
 def test_keys_that_nobody_knows_pass_on_brokers(asker: Asker) -> None:
     assert ask(asker, resource(BROKER, "1", ("foo.bar", SET, "5"))) == [(0, None)]
 

@@ -97,6 +97,7 @@ def test_ids_are_refused_before_version_12(asker: Asker, version: int) -> None:
     asker.create("t")
     answer = ask_topics(asker, version, (None, asker.topic_id("t")), ("t", ZERO_UUID))
     assert outcome(answer) == [("", ErrorCode.INVALID_REQUEST), ("t", ErrorCode.INVALID_REQUEST)]
+    assert (answer.brokers, answer.cluster_id, answer.controller_id) == ([], None, -1)
 
 
 def test_neither_name_nor_id(asker: Asker) -> None:

@@ -7,6 +7,7 @@ key whose value differs from before; a null value removes one.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
@@ -30,6 +31,7 @@ from kstream.errors import ApiError, ErrorCode
 from kstream.records.schemas.metadata import ConfigRecord
 from kstream.wire.schema import Message
 
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _INTERVAL_MS_MIN, _INTERVAL_MS_MAX = 100, 3_600_000
 """Of a client metrics subscription (KIP-714)."""
 
@@ -120,6 +122,8 @@ def _alter(
     keys = kind.keys()
     for change in resource.changes:
         _apply(after, change, keys.get(change.name), before)
+    if resource.resource_type == ResourceType.BROKER and image.features.get(ELIGIBLE_LEADER_REPLICAS, 0):
+        _check_min_insync_replicas(resource, after)
     kind.check_values(image, config, resource.name, after)
     changed = [(name, value) for name, value in after.items() if before.get(name) != value]
     removed = [(name, None) for name in before if name not in after]
@@ -179,37 +183,32 @@ def _check_topic_values(
     check_tiered_storage(values)
 
 
-def check_broker_name(config: BrokerConfig, name: str, noun: str = "broker") -> None:
-    """Raise ApiError INVALID_REQUEST unless `name` is this broker's id."""
-    try:
-        broker_id = int(name)
-    except ValueError:
-        raise _invalid(f"Node id must be an integer, but it is: {name}") from None
-    if broker_id != config.node_id:
-        raise _invalid(f"Unexpected {noun} id, expected {config.node_id}, but received {name}")
+def broker_id_of(name: str) -> int | None:
+    """A broker resource's name as a number, None if it is none."""
+    return int(name) if _INTEGER.fullmatch(name) else None
 
 
 def _check_broker(image: MetadataImage, config: BrokerConfig, name: str) -> None:
-    if name:
-        check_broker_name(config, name)
+    if not name:
+        return
+    broker_id = broker_id_of(name)
+    if broker_id is None:
+        raise _invalid(f"Node id must be an integer, but it is: {name}")
+    if broker_id != config.node_id:
+        raise _invalid(f"Unexpected broker id, expected {config.node_id}, but received {name}")
 
 
 def _check_broker_values(
     image: MetadataImage, config: BrokerConfig, name: str, values: Mapping[str, str]
 ) -> None:
-    is_default = not name
-    if image.features.get(ELIGIBLE_LEADER_REPLICAS, 0):
-        _check_min_insync_replicas(is_default, values)
-    _validate(
-        lambda: validate_broker_configs(config, values, is_default=is_default), ErrorCode.INVALID_REQUEST
-    )
+    _validate(lambda: validate_broker_configs(config, values, is_default=not name), ErrorCode.INVALID_REQUEST)
 
 
-def _check_min_insync_replicas(is_default: bool, values: Mapping[str, str]) -> None:
+def _check_min_insync_replicas(resource: ResourceChange, after: Mapping[str, str]) -> None:
     """Which replicas are eligible depends on one value for the whole cluster (KIP-966)."""
-    if is_default and MIN_INSYNC_REPLICAS not in values:
+    if not resource.name and MIN_INSYNC_REPLICAS not in after:
         text = f"Cluster-level {MIN_INSYNC_REPLICAS} cannot be removed while ELR is enabled."
-    elif not is_default and MIN_INSYNC_REPLICAS in values:
+    elif resource.name and any(change.name == MIN_INSYNC_REPLICAS for change in resource.changes):
         text = f"Broker-level {MIN_INSYNC_REPLICAS} cannot be altered while ELR is enabled."
     else:
         return
