@@ -102,10 +102,9 @@ def check_sizes(config: LogConfig, headers: Sequence[BatchHeader], size_bytes: i
 
 
 def duplicate_result(log: PartitionLog, batch: BatchMetadata) -> AppendResult:
-    """The answer to a retry: where the batch went the first time."""
-    append_time_ms = -1
-    if log.config.message_timestamp_type is TimestampType.LOG_APPEND_TIME:
-        append_time_ms = batch.timestamp_ms
+    """The answer to a retry: where the batch went the first time, and its largest timestamp for an append
+    time, also where the topic keeps the producer's times, as in Kafka.
+    """
     return AppendResult(
-        batch.first_offset, batch.last_offset, append_time_ms, log.log_start_offset, is_duplicate=True
+        batch.first_offset, batch.last_offset, batch.timestamp_ms, log.log_start_offset, is_duplicate=True
     )

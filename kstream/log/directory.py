@@ -15,7 +15,6 @@ stays unrecovered, so the next stop is not called clean either.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -209,7 +208,7 @@ class LogDirectory:
                     log.close()
             self.write_checkpoints()
             if not self.unrecovered and all(log.is_clean for log in self._logs.values()):
-                content = json.dumps({"version": 0, "brokerEpoch": broker_epoch}, separators=(",", ":"))
+                content = f'{{"version":0,"brokerEpoch":{broker_epoch}}}'
                 self._platform.sync_directory(self.path)
                 replace_file(self.path / CLEAN_SHUTDOWN, content.encode(), sync=True)
         finally:

@@ -43,7 +43,7 @@ class Index:
     ENTRY: ClassVar[struct.Struct]
     DTYPE: ClassVar[list[tuple[str, str]]]
 
-    __slots__ = ("_file_entries", "_memory", "_written", "path")
+    __slots__ = ("_columns", "_memory", "_written", "path")
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,7 +51,7 @@ class Index:
         # another thread sees columns that belong together.
         self._memory = (0, array("q"), array("q"))
         self._written = 0  # entries in the file
-        self._file_entries: Any = None
+        self._columns: tuple[Any, Any] | None = None
 
     def load(self) -> None:
         """Take the file as it is, its newest entries into memory.
@@ -75,7 +75,7 @@ class Index:
             raise CorruptIndex(f"{self.path} does not ascend")
         self._memory = (begin, keys, values)
         self._written = count
-        self._file_entries = None
+        self._columns = None
 
     @property
     def count(self) -> int:
@@ -106,8 +106,8 @@ class Index:
         begin, keys, values = self._memory
         if number >= begin:
             return keys[number - begin], values[number - begin]
-        key, value = self.file_entries()[number]
-        return int(key), int(value)
+        file_keys, file_values = self.columns()
+        return int(file_keys[number]), int(file_values[number])
 
     def floor(self, key: int) -> tuple[int, int] | None:
         """The last entry whose key is at most `key`. HOT. Raises CorruptIndex."""
@@ -117,8 +117,11 @@ class Index:
             return keys[at], values[at]
         if not begin:
             return None
-        number = bisect_right(self._column("key", begin), key)
-        return self.entry(number - 1) if number else None
+        # bisect over the array beats numpy.searchsorted, which would first copy it into the machine's byte
+        # order.
+        file_keys, file_values = self.columns()
+        number = bisect_right(file_keys, key)
+        return (int(file_keys[number - 1]), int(file_values[number - 1])) if number else None
 
     def first_with_value_from(self, value: int) -> tuple[int, int] | None:
         """The first entry whose value is at least `value`. Raises CorruptIndex."""
@@ -138,7 +141,7 @@ class Index:
         if count >= begin + len(keys):
             return
         if count < self._written:
-            self._file_entries = None
+            self._columns = None
             os.truncate(self.path, count * self.ENTRY.size)
             self._written = count
         if count >= begin:
@@ -151,7 +154,7 @@ class Index:
         self.path.write_bytes(b"")
         self._memory = (0, array("q"), array("q"))
         self._written = 0
-        self._file_entries = None
+        self._columns = None
 
     def flush(self) -> None:
         """Write the entries that are only in memory; keep the newest there. Raises OSError."""
@@ -168,39 +171,34 @@ class Index:
             self._written = begin + len(keys)
         surplus = len(keys) - _RUN
         if surplus > 0:
-            self._file_entries = None
+            self._columns = None
             self._memory = (begin + surplus, keys[surplus:], values[surplus:])
 
-    def file_entries(self) -> Any:
-        """The entries that are no longer in memory: a NumPy array over a mapping, columns "key" and "value".
+    def columns(self) -> tuple[Any, Any]:
+        """Keys and values of the entries that are no longer in memory: NumPy arrays over a mapping.
 
         Raises CorruptIndex if they do not ascend.
         """
-        entries = self._file_entries
-        if entries is None:
+        columns = self._columns
+        if columns is None:
             import numpy as np
 
             with self.path.open("rb") as file:
                 size_bytes = self._memory[0] * self.ENTRY.size
                 mapping = mmap.mmap(file.fileno(), size_bytes, mmap.MAP_SHARED, mmap.PROT_READ)
             entries = np.frombuffer(mapping, dtype=self.DTYPE)
-            for column in (entries["key"], entries["value"]):
+            columns = (entries["key"], entries["value"])
+            for column in columns:
                 if not (column[1:] > column[:-1]).all():
                     raise CorruptIndex(f"{self.path} does not ascend")
-            self._file_entries = entries
-        return entries
-
-    def _column(self, name: str, count: int) -> Sequence[int]:
-        # bisect over the array beats numpy.searchsorted, which would first copy it into the machine's byte
-        # order.
-        column: Sequence[int] = self.file_entries()[name][:count]
-        return column
+            self._columns = columns
+        return columns
 
     def _count_below(self, name: str, limit: int) -> int:
         begin, keys, values = self._memory
         memory = keys if name == "key" else values
         if begin and not (memory and memory[0] < limit):
-            return bisect_left(self._column(name, begin), limit)
+            return bisect_left(self.columns()[name == "value"], limit)
         return begin + bisect_left(memory, limit)
 
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from kstream.log.snapshots import SUFFIX as SNAPSHOT_SUFFIX
 from kstream.log.snapshots import snapshot_offset
@@ -39,6 +37,8 @@ class Removal:
 
     def finish(self) -> None:
         """Unlink them. May take long: for a thread. Raises OSError."""
+        import shutil  # brings compression modules along, which a start need not wait for
+
         for path in self.paths:
             if path.is_dir():
                 shutil.rmtree(path)
@@ -130,7 +130,7 @@ def rename_for_deletion(directory: Path) -> Path:
     """Rename a partition's directory to `<partition>.<32 hex digits>-delete`; returns the new path. Raises
     OSError.
     """
-    suffix = f".{uuid4().hex}{DELETED_DIRECTORY_SUFFIX}"
+    suffix = f".{os.urandom(16).hex()}{DELETED_DIRECTORY_SUFFIX}"
     renamed = directory.with_name(directory.name[: _NAME_BYTES_MAX - len(suffix)] + suffix)
     os.rename(directory, renamed)
     return renamed
