@@ -1,7 +1,8 @@
 """Produce, served in versions 3-13 and advertised from 0, as Apache Kafka does for old librdkafka
 (KAFKA-18659).
 
-- One batch for each partition; each partition succeeds or fails on its own.
+- One batch for each partition; each partition succeeds or fails on its own. Of a partition that is named
+  twice only the last batch counts, as in Kafka.
 - acks 1 and -1 (all) answer once the batch is in the log; on the disk, too, where `flush.messages=1`. acks 0
   gets no answer, and an error then closes the connection. Other acks get INVALID_REQUIRED_ACKS.
 - A retry by an idempotent producer gets the offset of the original.
@@ -20,6 +21,7 @@ from typing import cast
 
 from kstream.api.context import RequestContext
 from kstream.api.registry import handles
+from kstream.broker.partition import Partition
 from kstream.broker.producing import append_produced
 from kstream.errors import ApiError, ErrorCode, ProtocolError
 from kstream.log.errors import LogStorageError
@@ -38,8 +40,10 @@ from kstream.wire.messages.produce import (
     PartitionProduceResponse,
     ProduceRequest,
     ProduceResponse,
+    TopicProduceData,
     TopicProduceResponse,
 )
+from kstream.wire.uuids import ZERO_UUID
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +51,14 @@ _FIRST_VERSION_WITH_TOPIC_IDS = 13
 _MAGIC_POSITION = 16
 _length_of = struct.Struct(">i").unpack_from
 _NO_RECORDS = memoryview(b"")
+_FOUND_BY_THE_LOG = frozenset(
+    {
+        ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        ErrorCode.INVALID_PRODUCER_EPOCH,
+        ErrorCode.INVALID_TXN_STATE,
+    }
+)
+"""Errors whose answer carries the log start offset; a message comes only with record errors."""
 
 
 @handles(ApiKey.PRODUCE, advertised_min=0, is_prompt=True)
@@ -57,7 +69,7 @@ async def handle(context: RequestContext, request: ProduceRequest) -> ProduceRes
     now_ms = context.now_ms()
     answers: list[TopicProduceResponse] = []
     failed: PartitionProduceResponse | None = None
-    for topic in request.topic_data:
+    for topic in _named_once(request.topic_data, uses_topic_ids=uses_topic_ids):
         partition_answers: list[PartitionProduceResponse] = []
         key = topic.topic_id if uses_topic_ids else topic.name
         for produced in topic.partition_data:
@@ -75,6 +87,30 @@ async def handle(context: RequestContext, request: ProduceRequest) -> ProduceRes
     if failed is not None:
         raise _unanswered(failed.error_code)
     return None
+
+
+def _named_once(topics: list[TopicProduceData], *, uses_topic_ids: bool) -> list[TopicProduceData]:
+    """The topics, each once, with each of its partitions once: the last entry counts, as in Kafka."""
+    if len(topics) == 1 and len(topics[0].partition_data) == 1:
+        return topics
+    named: dict[str | bytes, dict[int, PartitionProduceData]] = {}
+    count = 0
+    for topic in topics:
+        partitions = named.setdefault(topic.topic_id if uses_topic_ids else topic.name, {})
+        count += len(topic.partition_data)
+        for produced in topic.partition_data:
+            partitions[produced.index] = produced
+    if len(named) == len(topics) and count == sum(map(len, named.values())) and all(named.values()):
+        return topics
+    return [
+        TopicProduceData(
+            name=key if isinstance(key, str) else "",
+            topic_id=key if isinstance(key, bytes) else ZERO_UUID,
+            partition_data=list(partitions.values()),
+        )
+        for key, partitions in named.items()
+        if partitions
+    ]
 
 
 def _has_transactional_records(request: ProduceRequest) -> bool:
@@ -120,6 +156,7 @@ async def _produce(
     context: RequestContext, topic: str | bytes, produced: PartitionProduceData, acks: int, now_ms: int
 ) -> PartitionProduceResponse:
     answer = PartitionProduceResponse(index=produced.index, base_offset=-1)
+    partition: Partition | None = None
     try:
         if not -1 <= acks <= 1:
             raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS)
@@ -147,11 +184,13 @@ async def _produce(
             BatchIndexAndErrorMessage(batch_index=index, batch_index_error_message=message)
             for index, message in error.record_errors
         ]
-        if error.has_log_start_offset:
+        if error.has_log_start_offset and partition is not None:
             answer.log_start_offset = partition.log.log_start_offset
     except ApiError as error:
+        log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, produced.index, error)
         answer.error_code = error.code
-        answer.error_message = error.message
+        if error.code in _FOUND_BY_THE_LOG and partition is not None:
+            answer.log_start_offset = partition.log.log_start_offset
     except LogStorageError as error:
         log.error("cannot append to %s-%d: %s", topic, produced.index, error)
         answer.error_code = ErrorCode.KAFKA_STORAGE_ERROR
