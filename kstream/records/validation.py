@@ -120,6 +120,10 @@ def _request_fault(buffer: Buffer, api_version: int) -> InvalidBatch | None:
     """Step 1 in full; None if there is one whole batch and behind it at most a piece of another."""
     try:
         size_bytes = _whole_batch_size(buffer, 0)
+    except CorruptBatch as error:
+        # With this one fault Kafka's answer has a message.
+        return InvalidBatch(ErrorCode.CORRUPT_MESSAGE, str(error), message=str(error))
+    try:
         if size_bytes is None:
             return InvalidBatch(ErrorCode.INVALID_RECORD, "no record batch")
         if buffer[_MAGIC_POSITION] != MAGIC:
