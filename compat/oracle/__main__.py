@@ -59,7 +59,9 @@ def _carry_out(each: Scenario, theirs: Address | None, ours: Address | None) -> 
         expected = _perform_on_kafka(each, theirs)
     if ours is None:
         golden.write(golden.golden_path(each.name), each.name, each.about, expected)
-        print(f"{each.name}: {len(expected)}, {time.monotonic() - started_s:.2f} s", file=sys.stderr, flush=True)
+        print(
+            f"{each.name}: {len(expected)}, {time.monotonic() - started_s:.2f} s", file=sys.stderr, flush=True
+        )
         return [Comparison(exchange, [], []) for exchange in expected]
     mine, failure = perform(each, ours)
     print(f"{each.name}: {len(mine)}, {time.monotonic() - started_s:.2f} s", file=sys.stderr, flush=True)
@@ -85,7 +87,14 @@ def _report(results: dict[str, list[Comparison]], shown_max: int) -> int:
         for item in comparisons:
             for each in item.unexplained:
                 fields += 1
-                about = (each.scenario, item.exchange.api, item.exchange.note, each.field, each.kafka, each.ours)
+                about = (
+                    each.scenario,
+                    item.exchange.api,
+                    item.exchange.note,
+                    each.field,
+                    each.kafka,
+                    each.ours,
+                )
                 groups[about].append(item.exchange.version)
     for (name, api, note, field, kafka, ours), versions in list(groups.items())[:shown_max]:
         shown = ",".join(str(version) for version in sorted(set(versions)))
@@ -107,7 +116,9 @@ def _choose(names: list[str]) -> list[Scenario]:
     chosen = [
         each
         for each in SCENARIOS.values()
-        if any(each.name == name or (name.endswith("*") and each.name.startswith(name[:-1])) for name in names)
+        if any(
+            each.name == name or (name.endswith("*") and each.name.startswith(name[:-1])) for name in names
+        )
     ]
     if not chosen:
         raise SystemExit(f"no scenario is named {' or '.join(names)}; there are {', '.join(SCENARIOS)}")

@@ -35,7 +35,9 @@ _PLACES = {
 }
 
 
-def batch(*values: bytes | None, at_ms: int = T0, step_ms: int = 10, key: bytes | None = b"k", **how: Any) -> bytes:
+def batch(
+    *values: bytes | None, at_ms: int = T0, step_ms: int = 10, key: bytes | None = b"k", **how: Any
+) -> bytes:
     """A batch of records with these values, `step_ms` apart; one record `v` if none are given."""
     records = [(at_ms + index * step_ms, key, value) for index, value in enumerate(values or (b"v",))]
     return build_batch(records, **how)

@@ -25,8 +25,8 @@ _NOW_WITHIN_MS = 3_600_000 * 2
 
 # Lists whose order is that of a hash map in Kafka, and what to sort them by.
 _SORTED = {
-    ("MetadataResponse", "topics"): ("name", "error_code"),
-    ("ProduceResponse", "responses"): ("name",),
+    ("MetadataResponse", "topics"): ("name", "topic_id", "error_code"),
+    ("ProduceResponse", "responses"): ("name", "topic_id"),
     ("TopicProduceResponse", "partition_responses"): ("index",),
     ("MetadataResponseTopic", "partitions"): ("partition_index",),
     ("ListOffsetsResponse", "topics"): ("name",),
@@ -34,7 +34,7 @@ _SORTED = {
     ("OffsetForLeaderEpochResponse", "topics"): ("topic",),
     ("OffsetForLeaderTopicResult", "partitions"): ("partition",),
     ("CreateTopicsResponse", "topics"): ("name",),
-    ("DeleteTopicsResponse", "responses"): ("name", "error_code"),
+    ("DeleteTopicsResponse", "responses"): ("name", "topic_id", "error_code"),
     ("CreatePartitionsResponse", "results"): ("name",),
     ("DescribeConfigsResponse", "results"): ("resource_type", "resource_name"),
     ("AlterConfigsResponse", "responses"): ("resource_type", "resource_name"),
@@ -114,7 +114,7 @@ class Flattener:
             return sorted((getattr(element, key), element) for element in content)
         order = _SORTED.get((owner, name))
         if order is not None:
-            content = sorted(content, key=lambda each: [_sortable(getattr(each, part)) for part in order])
+            content = sorted(content, key=lambda each: [self._sortable(each, part) for part in order])
         return list(enumerate(content))
 
     def _token_of(self, owner: str, field: Field, content: Any) -> str:
@@ -134,6 +134,13 @@ class Flattener:
         if isinstance(content, bool) or not isinstance(content, int):
             return json.dumps(content, ensure_ascii=False).replace(self._token, "")
         return self._time(content)
+
+    def _sortable(self, element: Struct, part: str) -> tuple[bool, Any]:
+        value = getattr(element, part)
+        if part == "topic_id":
+            # Ids are random: what counts is the order in which this run has met them.
+            value = self._numbers.get("topic-id", {}).get(value, 1 << 30)
+        return (value is not None, value)
 
     def text(self, content: str) -> str:
         """A string as a JSON token, without what belongs to this run alone."""
@@ -194,7 +201,3 @@ class Flattener:
         except CorruptBatch:
             out[prefix + "crc"] = "bad"
         return size_bytes
-
-
-def _sortable(value: Any) -> tuple[bool, Any]:
-    return (value is not None, value)

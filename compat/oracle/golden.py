@@ -52,7 +52,10 @@ def golden_path(scenario: str) -> Path:
 
 def write(path: Path, scenario: str, about: str, exchanges: list[Exchange]) -> None:
     """Write a scenario's exchanges."""
-    lines = [f"# {scenario}: {about}", "# Recorded from Apache Kafka 4.4.0 by `python -m compat.oracle record`."]
+    lines = [
+        f"# {scenario}: {about}",
+        "# Recorded from Apache Kafka 4.4.0 by `python -m compat.oracle record`.",
+    ]
     for exchange in exchanges:
         lines += ["", f"== {exchange.name}"]
         lines += _lines(">", exchange.request)

@@ -17,7 +17,13 @@ Wanted = tuple[Topic, Sequence[FetchPartition]]
 
 
 def part(
-    index: int = 0, offset: int = 0, size: int = 1 << 20, *, epoch: int = -1, last_epoch: int = -1, start: int = -1
+    index: int = 0,
+    offset: int = 0,
+    size: int = 1 << 20,
+    *,
+    epoch: int = -1,
+    last_epoch: int = -1,
+    start: int = -1,
 ) -> FetchPartition:
     """What to fetch of one partition."""
     return FetchPartition(
@@ -67,7 +73,9 @@ def store(run: Run, topic: Topic, *records: bytes, index: int = 0) -> None:
             raise AssertionError(f"{topic.name}: could not be filled, error {code}")
 
 
-def offsets(*wanted: tuple[str, int, int], isolation: int = 0, epoch: int = -1, **fields: Any) -> ListOffsetsRequest:
+def offsets(
+    *wanted: tuple[str, int, int], isolation: int = 0, epoch: int = -1, **fields: Any
+) -> ListOffsetsRequest:
     """Each part: topic, partition, timestamp. Parts of one topic that follow one another share its entry."""
     topics: list[ListOffsetsTopic] = []
     for name, index, timestamp in wanted:

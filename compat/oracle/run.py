@@ -155,9 +155,7 @@ class Run:
         """A topic name that nobody else uses."""
         return f"{self.scenario.replace('_', '-')}-{self.token}-{suffix}"
 
-    def topic(
-        self, suffix: str, *, partitions: int = 1, configs: Mapping[str, str] | None = None
-    ) -> Topic:
+    def topic(self, suffix: str, *, partitions: int = 1, configs: Mapping[str, str] | None = None) -> Topic:
         """A new topic, once every partition of it is served."""
         name = self.name(suffix)
         wanted = CreatableTopic(
@@ -168,7 +166,9 @@ class Run:
         )
         created = self.ask(CreateTopicsRequest(topics=[wanted]), 7).topics[0]
         if created.error_code:
-            raise ConditionNotMet(f"{name} could not be created: {created.error_code} {created.error_message}")
+            raise ConditionNotMet(
+                f"{name} could not be created: {created.error_code} {created.error_message}"
+            )
         self.until_served(name, partitions)
         return Topic(name, created.topic_id)
 
@@ -259,10 +259,16 @@ def perform(chosen: Scenario, address: tuple[str, int]) -> tuple[list[Exchange],
     failure = ""
     try:
         chosen.function(run)
-    except (ConditionNotMet, ConnectionClosed, TimeoutError, AttributeError, IndexError, ProtocolError) as error:
+    except (
+        ConditionNotMet,
+        ConnectionClosed,
+        TimeoutError,
+        AttributeError,
+        IndexError,
+        ProtocolError,
+    ) as error:
         # The other side's fault, not the scenario's: all up to here counts, and the rest is missing.
         failure = f"{type(error).__name__}: {error}"
     finally:
         run.reconnect()
     return run.exchanges, failure
-

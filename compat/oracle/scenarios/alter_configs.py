@@ -41,7 +41,9 @@ _VALUES: list[tuple[str, str | None]] = [
 ]
 
 
-def _replace(*resources: tuple[int, str, Sequence[tuple[str, str | None]]], **fields: Any) -> AlterConfigsRequest:
+def _replace(
+    *resources: tuple[int, str, Sequence[tuple[str, str | None]]], **fields: Any
+) -> AlterConfigsRequest:
     return AlterConfigsRequest(
         resources=[
             full.AlterConfigsResource(
@@ -77,7 +79,9 @@ def _change(
 def _settle(run: Run, kind: int, name: str, key: str, value: str | None) -> None:
     """Wait until the broker knows what the controller decided."""
     run.until(
-        ask((kind, name, [key])), 4, lambda answer: [each.value for each in answer.results[0].configs] == [value]
+        ask((kind, name, [key])),
+        4,
+        lambda answer: [each.value for each in answer.results[0].configs] == [value],
     )
 
 
@@ -148,7 +152,9 @@ def incremental_alter_configs_topic(run: Run) -> None:
         run.call("append again", _change((TOPIC, topic, [(APPEND, "cleanup.policy", "compact")])), version)
         run.call("subtract", _change((TOPIC, topic, [(SUBTRACT, "cleanup.policy", "delete")])), version)
         _settle(run, TOPIC, topic, "cleanup.policy", "compact")
-        run.call("subtract the last", _change((TOPIC, topic, [(SUBTRACT, "cleanup.policy", "compact")])), version)
+        run.call(
+            "subtract the last", _change((TOPIC, topic, [(SUBTRACT, "cleanup.policy", "compact")])), version
+        )
         run.call("delete", _change((TOPIC, topic, [(DELETE, "retention.ms", None)])), version)
         _settle(run, TOPIC, topic, "retention.ms", "604800000")
         run.call("delete again", _change((TOPIC, topic, [(DELETE, "retention.ms", None)])), version)
@@ -169,7 +175,9 @@ def incremental_alter_configs_resources(run: Run) -> None:
             run.call(f"broker {name!r}", _change((BROKER, name, [(SET, "num.io.threads", "9")])), version)
         run.call("twice", _change((TOPIC, topic, one), (TOPIC, topic, one)), version)
         run.call("key twice", _change((TOPIC, topic, [*one, (SET, "retention.ms", "2000")])), version)
-        run.call("key set and deleted", _change((TOPIC, topic, [*one, (DELETE, "retention.ms", None)])), version)
+        run.call(
+            "key set and deleted", _change((TOPIC, topic, [*one, (DELETE, "retention.ms", None)])), version
+        )
         run.call("wrong beside right", _change((TOPIC, "no-such-topic", one), (TOPIC, topic, one)), version)
         half = _change((TOPIC, topic, [*one, (SET, "cleanup.policy", "keep")]))
         run.call("one of two keys wrong", half, version)
@@ -215,7 +223,9 @@ def incremental_alter_configs_precedence(run: Run) -> None:
     key = "log.flush.interval.ms"
     about = ask((BROKER, "1", [key]), (TOPIC, topic, ["flush.ms"]), synonyms=True)
 
-    def change(note: str, kind: int, name: str, changed: tuple[int, str, str | None], settled: str | None) -> None:
+    def change(
+        note: str, kind: int, name: str, changed: tuple[int, str, str | None], settled: str | None
+    ) -> None:
         run.call(note, _change((kind, name, [changed])), 1)
         on_topic = run.until(
             ask((TOPIC, topic, ["flush.ms"])), 4, lambda answer: answer.results[0].configs[0].value == settled

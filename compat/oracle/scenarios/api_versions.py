@@ -28,7 +28,21 @@ def api_versions(run: Run) -> None:
 @scenario
 def api_versions_software_names(run: Run) -> None:
     """Client software names that are well-formed, and those that are not (KIP-511)."""
-    names = ["a", "apache-kafka-java", "a.b-c", "A1", "", "-a", "a-", ".", "a b", "a_b", "ä", "a" * 300, "a\n"]
+    names = [
+        "a",
+        "apache-kafka-java",
+        "a.b-c",
+        "A1",
+        "",
+        "-a",
+        "a-",
+        ".",
+        "a b",
+        "a_b",
+        "ä",
+        "a" * 300,
+        "a\n",
+    ]
     for version in range(3, 6):
         for name in names:
             request = ApiVersionsRequest(client_software_name=name, client_software_version="1.0")

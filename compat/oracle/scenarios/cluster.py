@@ -54,7 +54,9 @@ def describe_topic_partitions(run: Run) -> None:
     for index in (0, 2, 4, 5, 99, -1):
         cursor = (many, index)
         run.call(f"from {index}", _ask(one, many, last, cursor=cursor), 0)
-        run.call(f"from {index}, limit 2", _ask(one, many, last, cursor=cursor, response_partition_limit=2), 0)
+        run.call(
+            f"from {index}, limit 2", _ask(one, many, last, cursor=cursor, response_partition_limit=2), 0
+        )
     run.call("cursor at a topic not asked for", _ask(one, last, cursor=(many, 1)), 0)
     run.call("cursor behind all", _ask(one, many, cursor=(last, 0)), 0)
     run.call("cursor at an unknown topic", _ask(one, many, cursor=(run.name("aa"), 0)), 0)

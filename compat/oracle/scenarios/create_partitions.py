@@ -16,7 +16,9 @@ VERSIONS = range(4)
 
 
 def _topic(name: str, count: int, assigned: list[list[int]] | None = None) -> CreatePartitionsTopic:
-    assignments = None if assigned is None else [CreatePartitionsAssignment(broker_ids=ids) for ids in assigned]
+    assignments = (
+        None if assigned is None else [CreatePartitionsAssignment(broker_ids=ids) for ids in assigned]
+    )
     return CreatePartitionsTopic(name=name, count=count, assignments=assignments)
 
 
@@ -37,7 +39,9 @@ def create_partitions(run: Run) -> None:
         for count in (2, 1, 0, -1, 4):
             run.call(f"to {count}", _grow(_topic(topic.name, count)), version)
         run.until_served(topic.name, 4)
-        asked = MetadataRequest(topics=[MetadataRequestTopic(name=topic.name)], allow_auto_topic_creation=False)
+        asked = MetadataRequest(
+            topics=[MetadataRequestTopic(name=topic.name)], allow_auto_topic_creation=False
+        )
         run.call(f"after v{version}", asked, 12)
         run.call("unknown", _grow(_topic("no-such-topic", 4)), version)
         run.call("empty name", _grow(_topic("", 4)), version)

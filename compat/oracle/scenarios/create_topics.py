@@ -69,7 +69,12 @@ def create_topics(run: Run) -> None:
             12,
             lambda answer: answer.topics[0].error_code == 0,
         )
-        run.call("three partitions", _create(_topic(run.name(f"v{version}-three"), 3)), version, trim=_without_defaults)
+        run.call(
+            "three partitions",
+            _create(_topic(run.name(f"v{version}-three"), 3)),
+            version,
+            trim=_without_defaults,
+        )
         pair = _create(_topic(run.name(f"v{version}-x")), _topic(run.name(f"v{version}-y"), 2))
         run.call("two at once", pair, version, trim=_without_defaults)
         run.call("none", _create(), version)
@@ -84,7 +89,12 @@ def create_topics_counts(run: Run) -> None:
         for partitions in (-1, 0, -2, 2):
             for replication in (-1, 1, 0, -2, 2, 32767):
                 name = run.name(f"v{version}-p{partitions}-r{replication}")
-                _both(run, f"{partitions} partitions, {replication} replicas", _topic(name, partitions, replication), version)
+                _both(
+                    run,
+                    f"{partitions} partitions, {replication} replicas",
+                    _topic(name, partitions, replication),
+                    version,
+                )
         for partitions in (2**31 - 1, 1_000_000):
             name = run.name(f"v{version}-many")
             request = _create(_topic(name, partitions), validate_only=True)
@@ -143,7 +153,9 @@ def create_topics_duplicates(run: Run) -> None:
         run.call("twice, differently", _create(_topic(name, 2), _topic(name, 3)), version)
         run.call("twice, beside another", _create(_topic(name), _topic(other), _topic(name)), version)
         run.call("now once", _create(_topic(name)), version)
-        wrong = _create(_topic("a b"), _topic(run.name(f"v{version}-c")), _topic(run.name(f"v{version}-d"), 0))
+        wrong = _create(
+            _topic("a b"), _topic(run.name(f"v{version}-c")), _topic(run.name(f"v{version}-d"), 0)
+        )
         run.call("wrong beside right", wrong, version)
 
 

@@ -26,7 +26,9 @@ def delete_topics_by_name(run: Run) -> None:
         other = run.topic(f"v{version}-other")
         run.call("none", _names(), version)
         run.call("one", _names(topic.name), version)
-        run.until(offsets((topic.name, 0, -1)), 1, lambda answer: answer.topics[0].partitions[0].error_code == 3)
+        run.until(
+            offsets((topic.name, 0, -1)), 1, lambda answer: answer.topics[0].partitions[0].error_code == 3
+        )
         run.call("gone", _names(topic.name), version)
         run.call("unknown", _names("no-such-topic"), version)
         run.call("empty name", _names(""), version)

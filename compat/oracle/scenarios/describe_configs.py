@@ -18,7 +18,9 @@ def ask(
     return DescribeConfigsRequest(
         resources=[
             DescribeConfigsResource(
-                resource_type=kind, resource_name=name, configuration_keys=None if keys is None else list(keys)
+                resource_type=kind,
+                resource_name=name,
+                configuration_keys=None if keys is None else list(keys),
             )
             for kind, name, keys in resources
         ],
@@ -49,8 +51,20 @@ def describe_configs_topic(run: Run) -> None:
 @scenario
 def describe_configs_broker(run: Run) -> None:
     """A broker's configs, and those of all brokers (no name)."""
-    keys = ["log.retention.ms", "log.retention.hours", "num.io.threads", "message.max.bytes", "background.threads"]
-    keys += ["log.cleaner.threads", "auto.create.topics.enable", "num.partitions", "log.segment.bytes", "node.id"]
+    keys = [
+        "log.retention.ms",
+        "log.retention.hours",
+        "num.io.threads",
+        "message.max.bytes",
+        "background.threads",
+    ]
+    keys += [
+        "log.cleaner.threads",
+        "auto.create.topics.enable",
+        "num.partitions",
+        "log.segment.bytes",
+        "node.id",
+    ]
     for version in VERSIONS:
         for synonyms in (False, True):
             with_synonyms = ", synonyms" if synonyms else ""
@@ -89,7 +103,9 @@ def describe_configs_unknown(run: Run) -> None:
         run.call("client metrics without a name", ask((CLIENT_METRICS, "", None)), version)
         run.call("group without a name", ask((GROUP, "", None)), version)
         run.call("twice", ask((TOPIC, topic, keys), (TOPIC, topic, ["cleanup.policy"])), version)
-        run.call("several", ask((TOPIC, topic, keys), (TOPIC, "no-such-topic", keys), (BROKER, "1", [])), version)
+        run.call(
+            "several", ask((TOPIC, topic, keys), (TOPIC, "no-such-topic", keys), (BROKER, "1", [])), version
+        )
 
 
 @scenario

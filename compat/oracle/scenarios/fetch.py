@@ -47,7 +47,9 @@ def fetch_unknown(run: Run) -> None:
         for index in (2, -1, 2**31 - 1):
             run.call(f"partition {index}", fetch((topic, [part(index)])), version)
         run.call("no partitions", fetch((topic, [])), version)
-        run.call("unknown and known", fetch((NO_TOPIC, [part()]), (topic, [part(0), part(1), part(2)])), version)
+        run.call(
+            "unknown and known", fetch((NO_TOPIC, [part()]), (topic, [part(0), part(1), part(2)])), version
+        )
 
 
 @scenario
@@ -110,7 +112,9 @@ def fetch_leader_epochs(run: Run) -> None:
     for version in range(9, 19):
         for epoch in (-1, 0, 1, 100, -2):
             run.call(f"current epoch {epoch}", fetch((topic, [part(epoch=epoch)])), version)
-            run.call(f"current epoch {epoch}, out of range", fetch((topic, [part(0, 99, epoch=epoch)])), version)
+            run.call(
+                f"current epoch {epoch}, out of range", fetch((topic, [part(0, 99, epoch=epoch)])), version
+            )
 
 
 @scenario
@@ -121,7 +125,9 @@ def fetch_diverging_epochs(run: Run) -> None:
         for last in (-1, 0, 1, 100, -2):
             for offset in (0, 6, 7, 99):
                 run.call(
-                    f"last epoch {last} from {offset}", fetch((topic, [part(0, offset, last_epoch=last)])), version
+                    f"last epoch {last} from {offset}",
+                    fetch((topic, [part(0, offset, last_epoch=last)])),
+                    version,
                 )
         run.call("both epochs", fetch((topic, [part(0, 3, epoch=0, last_epoch=0)])), version)
         run.call("empty, epoch 0", fetch((topic, [part(1, 0, epoch=0, last_epoch=0)])), version)

@@ -26,7 +26,9 @@ def fetch_session_life(run: Run) -> None:
         run.call("forget it", fetch(forgotten=gone, session_id=session, session_epoch=5), version)
         store(run, topic, batch(b"c"), index=1)
         run.call("forgotten is silent", fetch(session_id=session, session_epoch=6), version)
-        run.call("forget what is not there", fetch(forgotten=gone, session_id=session, session_epoch=7), version)
+        run.call(
+            "forget what is not there", fetch(forgotten=gone, session_id=session, session_epoch=7), version
+        )
         run.call("add it again", fetch((topic, [part(1, 1)]), session_id=session, session_epoch=8), version)
         both = fetch((topic, [part(2)]), forgotten=[(topic, [2])], session_id=session, session_epoch=9)
         run.call("add and forget at once", both, version)
@@ -42,14 +44,18 @@ def fetch_session_epochs(run: Run) -> None:
         run.call("no such session", fetch(session_id=123456, session_epoch=1), version)
         run.call("session 0", fetch((topic, [part()]), session_epoch=1), version)
         run.call("negative session", fetch((topic, [part()]), session_id=-5, session_epoch=1), version)
-        run.call("final, no such session", fetch((topic, [part()]), session_id=123456, session_epoch=-1), version)
+        run.call(
+            "final, no such session", fetch((topic, [part()]), session_id=123456, session_epoch=-1), version
+        )
         run.call("initial, no such session", fetch((topic, [part()]), session_id=9, session_epoch=0), version)
         session = run.call("full", fetch((topic, [part()]), session_epoch=0), version).session_id
         for epoch in (2, 0x7FFFFFFF, -2):
             run.call(f"epoch {epoch} in place of 1", fetch(session_id=session, session_epoch=epoch), version)
         run.call("epoch 1 still works", fetch(session_id=session, session_epoch=1), version)
         run.call("epoch 1 again", fetch(session_id=session, session_epoch=1), version)
-        renewed = run.call("start over", fetch((topic, [part()]), session_id=session, session_epoch=0), version)
+        renewed = run.call(
+            "start over", fetch((topic, [part()]), session_id=session, session_epoch=0), version
+        )
         run.call("the old one is gone", fetch(session_id=session, session_epoch=2), version)
         run.call("the new one is there", fetch(session_id=renewed.session_id, session_epoch=1), version)
 

@@ -35,7 +35,8 @@ _SAMPLES: list[Message] = [
     ProduceRequest(acks=1, timeout_ms=1000),
     FetchRequest(max_wait_ms=0),
     ListOffsetsRequest(
-        replica_id=-1, topics=[ListOffsetsTopic(name=_UNKNOWN, partitions=[ListOffsetsPartition(timestamp=-1)])]
+        replica_id=-1,
+        topics=[ListOffsetsTopic(name=_UNKNOWN, partitions=[ListOffsetsPartition(timestamp=-1)])],
     ),
     OffsetForLeaderEpochRequest(replica_id=-1),
     CreateTopicsRequest(),
@@ -86,13 +87,17 @@ def bodies_of_wrong_size(run: Run) -> None:
 @scenario
 def bodies_of_garbage(run: Run) -> None:
     """Random bytes in place of a body."""
+    # A broker that has just started has no producer ids yet.
+    run.until(InitProducerIdRequest(transactional_id=None), 0, lambda answer: answer.error_code == 0)
     for message in _SAMPLES:
         key = message.API_KEY
         for version in _versions(message):
             for seed in range(5):
                 noise = random.Random(seed * 100 + key).randbytes(60)
                 data = framed(_header(key, version) + noise)
-                run.raw(f"{APIS[key].name} v{version}: noise {seed}", data, key=key, version=version, probe=True)
+                run.raw(
+                    f"{APIS[key].name} v{version}: noise {seed}", data, key=key, version=version, probe=True
+                )
             data = framed(_header(key, version) + b"\xff" * 60)
             run.raw(f"{APIS[key].name} v{version}: ones", data, key=key, version=version, probe=True)
 
@@ -130,7 +135,7 @@ def bodies_with_lying_counts(run: Run) -> None:
         run.raw(f"Produce v3: {count} topics", data, key=0, version=3, probe=True)
         data = framed(header(19, 2) + struct.pack(">i", count) + bytes(4) + b"\x01")
         run.raw(f"CreateTopics v2: {count} topics", data, key=19, version=2, probe=True)
-    for note, count in {
+    for note, varint in {
         "null": b"\0",
         "one, and none there": b"\x02",
         "2^32-1": b"\xff\xff\xff\xff\x0f",
@@ -138,7 +143,7 @@ def bodies_with_lying_counts(run: Run) -> None:
         "2^31": b"\x80\x80\x80\x80\x08",
     }.items():
         for key, version in ((3, 12), (19, 7), (32, 4), (60, 0), (75, 0), (20, 6)):
-            data = framed(header(key, version, tags=b"\0") + count)
+            data = framed(header(key, version, tags=b"\0") + varint)
             run.raw(f"{APIS[key].name} v{version}: count {note}", data, key=key, version=version, probe=True)
     for length in (-1, -2, 5, 32767):
         data = framed(header(3, 8) + struct.pack(">ih", 1, length) + b"ab\0\0\0")

@@ -96,7 +96,8 @@ def connection_header_tags(run: Run) -> None:
     }.items():
         data = framed(header(ApiKey.METADATA, 12, tags=tags) + body)
         run.raw(f"tags: {note}", data, key=ApiKey.METADATA, version=12)
-    run.raw("tags where the version has none", framed(header(3, 1, tags=b"\0") + struct.pack(">i", 0)), probe=True)
+    data = framed(header(3, 1, tags=b"\0") + struct.pack(">i", 0))
+    run.raw("tags where the version has none", data, key=ApiKey.METADATA, version=1, probe=True)
 
 
 @scenario
@@ -106,7 +107,11 @@ def connection_unknown_apis(run: Run) -> None:
     for key in [-1, -32768, *range(100), 1000, 32767]:
         if key not in known:
             run.raw(f"key {key} v0", framed(header(key, 0)), probe=True)
-            run.raw(f"key {key} v0 with a flexible header", framed(header(key, 0, tags=b"\0") + bytes(20)), probe=True)
+            run.raw(
+                f"key {key} v0 with a flexible header",
+                framed(header(key, 0, tags=b"\0") + bytes(20)),
+                probe=True,
+            )
 
 
 @scenario
@@ -118,7 +123,9 @@ def connection_unsupported_versions(run: Run) -> None:
             data = framed(header(key, version, tags=b"\0") + bytes(16))
             run.raw(f"{APIS[key].name} v{version}", data, probe=True)
     for version in (0, 1, 2):
-        run.raw(f"Produce v{version}, which is advertised", framed(header(0, version) + bytes(16)), probe=True)
+        run.raw(
+            f"Produce v{version}, which is advertised", framed(header(0, version) + bytes(16)), probe=True
+        )
 
 
 @scenario
@@ -138,5 +145,6 @@ def connection_api_versions_unknown(run: Run) -> None:
 def connection_half_closed(run: Run) -> None:
     """Our direction ends right after a request: does the answer still come?"""
     data = request_frame(ApiVersionsRequest(), 0, 5, "oracle")
-    run.raw("one whole request, then our end", data, half_close=True)
-    run.raw("one and a half requests, then our end", data + data[:9], half_close=True)
+    key = ApiKey.API_VERSIONS
+    run.raw("one whole request, then our end", data, key=key, half_close=True)
+    run.raw("one and a half requests, then our end", data + data[:9], key=key, half_close=True)

@@ -14,7 +14,9 @@ from kstream.wire.messages.offset_for_leader_epoch import (
 VERSIONS = range(2, 5)
 
 
-def _ask(name: str, *partitions: OffsetForLeaderPartition, replica_id: int = -1) -> OffsetForLeaderEpochRequest:
+def _ask(
+    name: str, *partitions: OffsetForLeaderPartition, replica_id: int = -1
+) -> OffsetForLeaderEpochRequest:
     return OffsetForLeaderEpochRequest(
         replica_id=replica_id, topics=[OffsetForLeaderTopic(topic=name, partitions=list(partitions))]
     )

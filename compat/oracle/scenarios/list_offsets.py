@@ -93,7 +93,11 @@ def list_offsets_isolation_and_replicas(run: Run) -> None:
     for version in VERSIONS:
         for level in (0, 1, 2, -1) if version >= 2 else ():
             for timestamp in (-1, -2, -3, T0 + 100):
-                run.call(f"level {level} at {timestamp}", offsets((topic.name, 0, timestamp), isolation=level), version)
+                run.call(
+                    f"level {level} at {timestamp}",
+                    offsets((topic.name, 0, timestamp), isolation=level),
+                    version,
+                )
         for replica in (-2, -3, 0, 1, 7):
             run.call(f"replica {replica}", offsets((topic.name, 0, -1), replica_id=replica), version)
         for timeout_ms in (0, -1, 1000) if version >= 10 else ():

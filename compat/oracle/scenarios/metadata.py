@@ -66,9 +66,7 @@ def metadata_auto_create(run: Run) -> None:
         run.until(request, version, lambda answer: answer.topics[0].error_code == 0)
         run.call("then", request, version)
     dotted = Topic(run.name("x.y"), ZERO_UUID)
-    run.until(
-        _named(dotted.name, version=4, auto=True), 4, lambda answer: answer.topics[0].error_code == 0
-    )
+    run.until(_named(dotted.name, version=4, auto=True), 4, lambda answer: answer.topics[0].error_code == 0)
     run.call("collides", _named(run.name("x_y"), version=12, auto=True), 12)
     run.call("internal", _named("__consumer_offsets_", version=12), 12)
 

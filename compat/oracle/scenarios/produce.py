@@ -121,7 +121,9 @@ def produce_compacted(run: Run) -> None:
             run.call(f"{name}: empty key", produce((where, 0, batch(key=b""))), version)
             run.call(f"{name}: no value", produce((where, 0, batch(None, key=b"k"))), version)
             run.call(f"{name}: null key", produce((where, 0, batch(key=None))), version)
-            run.call(f"{name}: three null keys", produce((where, 0, batch(b"", None, b"c", key=None))), version)
+            run.call(
+                f"{name}: three null keys", produce((where, 0, batch(b"", None, b"c", key=None))), version
+            )
             compressed = batch(b"a", b"b", key=None, codec=Codec.LZ4)
             run.call(f"{name}: null keys in lz4", produce((where, 0, compressed)), version)
 

@@ -111,7 +111,11 @@ def produce_empty_batch(run: Run) -> None:
     empty = build_batch([], last_offset_delta=0)
     for version in VERSIONS:
         run.call("no records", produce((topic, 0, empty)), version)
-        run.call("no records, count 0 and delta -1", produce((topic, 0, patched(empty, last_offset_delta=-1))), version)
+        run.call(
+            "no records, count 0 and delta -1",
+            produce((topic, 0, patched(empty, last_offset_delta=-1))),
+            version,
+        )
         run.call("no records, count 1", produce((topic, 0, patched(empty, count=1))), version)
 
 
@@ -153,38 +157,44 @@ def _bad_payloads() -> dict[str, bytes]:
 @scenario
 def produce_bad_records(run: Run) -> None:
     """Records that do not parse or do not follow one another."""
-    topic = run.topic("a")
+    # A partition for each case, so that what is stored of one does not show in the next.
+    payloads = _bad_payloads()
+    topic = run.topic("a", partitions=len(payloads))
     good = batch(b"v", b"v")
     for version in VERSIONS:
-        for note, payload in _bad_payloads().items():
-            run.call(note, produce((topic, 0, with_payload(good, payload))), version)
+        for index, (note, payload) in enumerate(payloads.items()):
+            run.call(note, produce((topic, index, with_payload(good, payload))), version)
 
 
 @scenario
 def produce_bad_compressed_records(run: Run) -> None:
     """The same in gzip, and streams that are no streams."""
-    topic = run.topic("a")
+    payloads = _bad_payloads()
+    topic = run.topic("a", partitions=len(payloads))
     good = batch(b"v", b"v", codec=Codec.GZIP)
     for version in VERSIONS:
-        for note, payload in _bad_payloads().items():
+        for index, (note, payload) in enumerate(payloads.items()):
             packed = with_payload(good, compress(Codec.GZIP, payload))
-            run.call(f"gzip: {note}", produce((topic, 0, packed)), version)
+            run.call(f"gzip: {note}", produce((topic, index, packed)), version)
+    streams = run.topic("b", partitions=20)
     for version in range(7, 14):
         for codec in (Codec.GZIP, Codec.SNAPPY, Codec.LZ4, Codec.ZSTD):
             packed = batch(b"v", b"v", codec=codec)
-            for note, payload in (
-                ("no stream", b"this is no stream at all"),
-                ("empty stream", b""),
-                ("cut short", packed[HEADER_SIZE:-3]),
-                ("bytes behind it", packed[HEADER_SIZE:] + b"more"),
+            for case, (note, payload) in enumerate(
+                (
+                    ("no stream", b"this is no stream at all"),
+                    ("empty stream", b""),
+                    ("cut short", packed[HEADER_SIZE:-3]),
+                    ("bytes behind it", packed[HEADER_SIZE:] + b"more"),
+                )
             ):
-                run.call(f"{codec.name}: {note}", produce((topic, 0, with_payload(packed, payload))), version)
+                records = with_payload(packed, payload)
+                run.call(f"{codec.name}: {note}", produce((streams, int(codec) * 4 + case, records)), version)
 
 
 @scenario
 def produce_one_wrong_of_two(run: Run) -> None:
     """Partitions are judged one by one: what is wrong in one does not harm the other."""
-    topic = run.topic("a", partitions=2)
     good = batch(b"v")
     wrong = {
         "bad CRC": flipped(good, 17),
@@ -194,7 +204,9 @@ def produce_one_wrong_of_two(run: Run) -> None:
         "magic 1": old_message(1),
         "garbage": bytes(range(100)),
     }
+    topics = {note: run.topic(str(number), partitions=2) for number, note in enumerate(wrong)}
     for version in VERSIONS:
         for note, records in wrong.items():
+            topic = topics[note]
             run.call(f"{note} first", produce((topic, 0, records), (topic, 1, good)), version)
             run.call(f"{note} last", produce((topic, 0, good), (topic, 1, records)), version)

@@ -86,7 +86,9 @@ def idempotent_strangers(run: Run) -> None:
         for note, sequence, epoch in (("from 0", 0, 0), ("from 7", 7, 0), ("from 7 in epoch 3", 7, 3)):
             producer = _Producer(run)
             run.call(f"stranger {note}", produce((topic, 0, producer.batch(sequence, epoch=epoch))), version)
-            run.call(f"stranger {note}, again", produce((topic, 0, producer.batch(sequence, epoch=epoch))), version)
+            run.call(
+                f"stranger {note}, again", produce((topic, 0, producer.batch(sequence, epoch=epoch))), version
+            )
         producer = _Producer(run)
         run.call("wraps", produce((topic, 0, producer.batch(2**31 - 2, 4))), version)
         run.call("wrapped", produce((topic, 0, producer.batch(2))), version)
@@ -131,5 +133,7 @@ def init_producer_id(run: Run) -> None:
             ("a negative id", -2, 0),
             ("a negative epoch", had, -2),
         ):
-            request = InitProducerIdRequest(transactional_id=None, producer_id=producer_id, producer_epoch=epoch)
+            request = InitProducerIdRequest(
+                transactional_id=None, producer_id=producer_id, producer_epoch=epoch
+            )
             run.call(note, request, version)
