@@ -8,8 +8,8 @@
 - A retry by an idempotent producer gets the offset of the original.
 - A transactional batch in a request without a transactional id fails the whole request with
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED, whatever else is in it.
-- 7: zstd. 8: record errors and messages (KIP-467). 10: current leader and node endpoints (KIP-951). 13:
-  topics by id.
+- 7: zstd. 8: record errors and messages (KIP-467). 10: current leader and node endpoints (KIP-951), which one
+  broker alone never has to name. 13: topics by id.
 - Not implemented: transactions.
 """
 

@@ -68,8 +68,10 @@ class RawClient:
 class Served:
     """A running server's address, and the clients that connected to it."""
 
-    def __init__(self, address: tuple[str, int], scope: trio.CancelScope, has_stopped: trio.Event) -> None:
-        self.address = address
+    def __init__(
+        self, addresses: list[tuple[str, int]], scope: trio.CancelScope, has_stopped: trio.Event
+    ) -> None:
+        self.addresses = addresses
         self.clients: list[RawClient] = []
         self._scope = scope
         self._has_stopped = has_stopped
@@ -79,8 +81,9 @@ class Served:
         self._scope.cancel()
         await self._has_stopped.wait()
 
-    async def connect(self) -> RawClient:
-        client = RawClient(await trio.open_tcp_stream(*self.address))
+    async def connect(self, address: tuple[str, int] | None = None) -> RawClient:
+        """A client at an address, or at the first listener's."""
+        client = RawClient(await trio.open_tcp_stream(*(address or self.addresses[0])))
         self.clients.append(client)
         return client
 
@@ -106,14 +109,18 @@ async def serving(data_dir: Path, **settings: str) -> AsyncIterator[Served]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server)
         await is_ready.wait()
-        host, _, port = addresses[0].rpartition(":")
-        served = Served((host, int(port)), stop, has_stopped)
+        served = Served([_split(address) for address in addresses], stop, has_stopped)
         try:
             yield served
         finally:
             stop.cancel()
             for client in served.clients:
                 client.stream.socket.close()
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return (host.strip("[]"), int(port))
 
 
 def correlation_id(frame: bytes | None) -> int | None:
