@@ -2,8 +2,8 @@
 
     python benchmarks/codec.py [--quick]
 
-Both codecs handle the same bytes. They take turns in short rounds, so that a noisy machine disturbs both alike,
-and the fastest round of each counts: on shared cores the minimum is the only figure that repeats.
+Both codecs handle the same bytes. They take turns in short rounds, so that a noisy machine disturbs both
+alike, and the fastest round of each counts: on shared cores the minimum is the only figure that repeats.
 
 The goal is a ratio of at least 2 for produce and fetch as clients send them, and for Metadata with 100
 partitions. Produce and fetch with 100 partitions are shown beside them. The one that stays below 2 there is

@@ -12,10 +12,20 @@ Anything that cannot be encoded makes the function hand over to the reference en
 from __future__ import annotations
 
 import struct
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 from kstream.wire.fields import Field
 from kstream.wire.plan import FIXED, STRING_SIZE_MAX, element_kind, layout, shared_structs
+
+SHORT: Final = 33
+"""Plain arrays of fewer elements are written by a prepared `struct` call."""
+
+
+@cache
+def pack_table(format: str) -> tuple[Any, ...]:
+    """At index n: pack n values of a format."""
+    return tuple(struct.Struct(f">{format * n}").pack for n in range(SHORT))
 
 
 class EncodeWriter:
@@ -85,13 +95,15 @@ class EncodeWriter:
         """Queue a fixed-size value; neighbours are packed together. Format `x` is a zero byte, no value."""
         self.pending.append((format, value))
 
-    def write_uvarint(self, value: str) -> None:
-        """End the queue with a length, usually of one byte."""
-        long = f"uvarint({value})"
+    def write_uvarint(self, value: str, *, two_bytes: bool) -> None:
+        """End the queue with a length, usually of one byte; of two with records."""
+        text = f"{self.packed([*self.pending, ('B', value)])} if {value} < 128 else "
+        if two_bytes:
+            two = [("B", f"{value} & 127 | 128"), ("B", f"{value} >> 7")]
+            text += f"{self.packed([*self.pending, *two])} if {value} < 16384 else "
         if self.pending:
-            long = f"{self.packed(self.pending)} + {long}"
-        self.pending.append(("B", value))
-        self.pieces.append(f"{self.packed(self.pending)} if {value} < 128 else {long}")
+            text += f"{self.packed(self.pending)} + "
+        self.pieces.append(f"{text}uvarint({value})")
         self.pending = []
 
     def settle(self) -> None:
@@ -235,10 +247,10 @@ class EncodeWriter:
         self.flush()
         self.indent -= 1
 
-    def write_length(self, length: str, *, wide: bool, compact: bool) -> None:
+    def write_length(self, length: str, *, wide: bool, compact: bool, two_bytes: bool = False) -> None:
         """A length or count; a compact `length` is one more than the size, and null is 0 or -1."""
         if compact:
-            self.write_uvarint(length)
+            self.write_uvarint(length, two_bytes=two_bytes)
         else:
             self.write("i" if wide else "h", length)
 
@@ -264,12 +276,15 @@ class EncodeWriter:
     def records(self, value: str, *, nullable: bool) -> None:
         local, length = self.name("r"), self.name("n")
         self.add(f"{local} = {value}")
+        size = f"len({local}){' + 1' if self.flexible else ''}"
         if nullable:
-            self.flush_null(local)
-            self.indent += 1
-        self.add(f"{length} = len({local}){' + 1' if self.flexible else ''}")
-        self.write_length(length, wide=True, compact=self.flexible)
+            size = f"{0 if self.flexible else -1} if {local} is None else {size}"
+        self.add(f"{length} = {size}")
+        self.write_length(length, wide=True, compact=self.flexible, two_bytes=True)
         self.flush()
+        if nullable:
+            self.add(f"if {local} is not None:")
+            self.indent += 1
         self.add(f"if type({local}) not in BYTES_LIKE:")
         self.add(" if places is None: places = []")
         self.add(f" places.append(len({self.out}))")
@@ -277,28 +292,27 @@ class EncodeWriter:
         if nullable:
             self.indent -= 1
 
-    def flush_null(self, local: str) -> None:
-        """Write the null form and open the other branch. What was queued goes out before the branch."""
-        self.flush()
-        null = "b'\\0'" if self.flexible else "b'\\xff\\xff\\xff\\xff'"
-        self.add(f"if {local} is None: {self.out}.append({null})")
-        self.add("else:")
-
     def array(self, value: str, field: Field, *, nullable: bool) -> None:
         items, length = self.name("a"), self.name("n")
         self.add(f"{items} = {value}")
         kind = element_kind(field)
+        plus = " + 1" if self.flexible else ""
         if nullable:
-            self.flush_null(items)
-            self.indent += 1
-        self.add(f"{length} = len({items}){' + 1' if self.flexible else ''}")
+            self.add(f"if {items} is None: {items} = (); {length} = {0 if self.flexible else -1}")
+            self.add(f"else: {length} = len({items}){plus}")
+        else:
+            self.add(f"{length} = len({items}){plus}")
         self.write_length(length, wide=True, compact=self.flexible)
         if kind == "uuid":
             self.settle()
             self.pieces.append(f"uuids({items})")
         elif kind in FIXED:
             self.settle()
-            self.pieces.append(f"pack(f'>{{len({items})}}{FIXED[kind][0]}', *{items})")
+            format = FIXED[kind][0]
+            table = self.constant("table_", pack_table(format))
+            count = f"len({items})"
+            long = f"pack(f'>{{{count}}}{format}', *{items})"
+            self.pieces.append(f"{table}[{count}](*{items}) if {count} < {SHORT} else {long}")
         else:
             self.flush()
             element = self.name("o")
@@ -313,7 +327,4 @@ class EncodeWriter:
             else:
                 self.sized(element, kind, nullable=False, compact=self.flexible)
                 self.flush()
-            self.indent -= 1
-        if nullable:
-            self.flush()
             self.indent -= 1
