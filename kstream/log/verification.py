@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from kstream.log.config import INDEX_INTERVAL_BYTES
 from kstream.log.files import SegmentFile
 from kstream.log.platform import COLD_PIECE_BYTES
 from kstream.log.segment import RELATIVE_OFFSET_MAX, Segment
@@ -36,6 +37,7 @@ def verify_segment(segment: Segment) -> Verified:
     epochs: list[tuple[int, int]] = []
     next_offset = segment.base_offset
     position = warm_end = 0
+    segment.clear_indexes()
     reason = ""
     while position < file_bytes:
         try:
@@ -51,6 +53,9 @@ def verify_segment(segment: Segment) -> Verified:
             break
         if not epochs or epochs[-1][0] != header.partition_leader_epoch:
             epochs.append((header.partition_leader_epoch, header.base_offset))
+        segment.note_batch(
+            header.last_offset, header.max_timestamp_ms, position, header.size_bytes, INDEX_INTERVAL_BYTES
+        )
         next_offset = header.next_offset
         position = end
     is_cut = position < file_bytes
@@ -58,7 +63,7 @@ def verify_segment(segment: Segment) -> Verified:
         _keep_aside(segment.path, file, position, file_bytes, reason)
     segment.size_bytes = position
     file.cut(position)
-    segment.rebuild_indexes()
+    segment.finish_indexes()
     return Verified(next_offset, epochs, is_cut)
 
 
