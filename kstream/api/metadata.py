@@ -3,7 +3,8 @@
 - 0: no topics means all. 1: null means all, an empty list none. 4: whether to create what is missing. 8:
 authorized
   operations (KIP-430); the cluster's only until 10. 10: topic ids; in 10 and 11 asking by id is refused.
-  12: by id; then names in the same request are passed over. 13: a top-level error code, always 0.
+  12: by id; then names in the same request are passed over. 13: a top-level error code, for a
+  request that fails as a whole.
 - Known topics come first, then the others, each in the request's order and once. - Unknown names get 3,
 unknown ids 100, impossible names 17. - A missing topic is created before the answer, which then has it,
 where Kafka says 3 and lets the client ask again
@@ -94,7 +95,8 @@ def _refuse(topics: list[MetadataRequestTopic], error_code: ErrorCode) -> Metada
         topics=[
             MetadataResponseTopic(error_code=error_code, name=topic.name or "", topic_id=topic.topic_id)
             for topic in topics
-        ]
+        ],
+        error_code=error_code,
     )
 
 

@@ -1,4 +1,4 @@
-"""Who leads a partition that nobody live leads. Pure."""
+"""Who leads partitions when a broker starts. Pure."""
 
 from __future__ import annotations
 
@@ -22,6 +22,20 @@ def election_records(image: MetadataImage) -> list[Message]:
                 if record is not None:
                     records.append(record)
     return records
+
+
+def renewal_records(image: MetadataImage, broker_id: int) -> list[Message]:
+    """Begin a new epoch of each partition that a broker leads, after a stop that was not clean.
+
+    A power cut may have taken records that were read already. What is written at their offsets must not have
+    their epoch, or nobody who read them can tell (KIP-320). Apache Kafka begins new epochs at every start.
+    """
+    return [
+        PartitionChangeRecord(partition_id=partition.index, topic_id=topic.topic_id, leader=broker_id)
+        for topic in image.topics_by_name.values()
+        for partition in topic.partitions
+        if partition.leader == broker_id
+    ]
 
 
 def _elect(topic_id: bytes, partition: PartitionImage, live: set[int]) -> PartitionChangeRecord | None:

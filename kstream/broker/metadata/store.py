@@ -18,7 +18,7 @@ import trio
 
 from kstream.broker.metadata import bootstrap
 from kstream.broker.metadata.delta import MetadataDelta
-from kstream.broker.metadata.elections import election_records
+from kstream.broker.metadata.elections import election_records, renewal_records
 from kstream.broker.metadata.image import METADATA_TOPIC, MetadataImage
 from kstream.broker.metadata.replay import replay
 from kstream.clock import Clock
@@ -86,7 +86,7 @@ class MetadataStore:
         store = cls(partition_log, config, clock)
         try:
             store._replay_log()
-            store._begin(directory.directory_id)
+            store._begin(directory.directory_id, was_clean=directory.was_clean)
         except BaseException:
             partition_log.close(clean=False)
             raise
@@ -183,7 +183,8 @@ class MetadataStore:
         for listener in self._listeners:
             listener(delta)
 
-    def _begin(self, directory_id: bytes) -> None:
+    def _begin(self, directory_id: bytes, *, was_clean: bool) -> None:
+        epochs = [] if was_clean else renewal_records(self.image, self._config.node_id)
         if self._log.end_offset == 0:
             now_ms = self._clock.now_ms()
             self._append(quorum_batch(bootstrap.leader_change(self._config.node_id), timestamp_ms=now_ms))
@@ -194,9 +195,9 @@ class MetadataStore:
         )
         if registration:
             self._commit_blocking(registration)
-        elections = election_records(self.image)
-        if elections:
-            self._commit_blocking(elections)
+        epochs += election_records(self.image)
+        if epochs:
+            self._commit_blocking(epochs)
 
     def _replay_log(self) -> None:
         """Replay everything that recovery left in the log."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kstream.broker.metadata.delta import MetadataDelta
-from kstream.broker.metadata.elections import election_records
+from kstream.broker.metadata.elections import election_records, renewal_records
 from kstream.broker.metadata.image import BrokerImage, MetadataImage, PartitionImage, TopicImage
 from kstream.broker.metadata.replay import replay
 from kstream.broker.metadata.store import Change
@@ -69,3 +69,19 @@ def test_a_start_elects(tmp_path: Path) -> None:
         first, second = again.image.topics_by_name["t"].partitions
         assert (first.leader, first.leader_epoch, first.isr) == (1, 2, (1,))
         assert (second.leader, second.leader_epoch) == (1, 0)
+
+
+def test_only_a_stop_that_was_not_clean_begins_new_epochs(tmp_path: Path) -> None:
+    with opened(tmp_path) as found:
+        found.create("t")
+    with opened(tmp_path) as again:
+        assert [partition.leader_epoch for partition in again.image.topics_by_name["t"].partitions] == [0, 0]
+    (tmp_path / ".kafka_cleanshutdown").unlink()
+    with opened(tmp_path) as killed:
+        partitions = killed.image.topics_by_name["t"].partitions
+        assert [(partition.leader, partition.leader_epoch) for partition in partitions] == [(1, 1), (1, 1)]
+
+
+def test_partitions_of_others_keep_their_epoch() -> None:
+    image = image_of(PartitionImage(0, 2, 4, 5, (1, 2), (1, 2)), PartitionImage(1, 1, 7, 8, (1, 2), (1, 2)))
+    assert renewal_records(image, 1) == [PartitionChangeRecord(partition_id=1, topic_id=ID, leader=1)]
