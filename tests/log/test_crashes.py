@@ -46,12 +46,10 @@ class DyingPlatform(Platform):
         super().reserve(fd, position, size_bytes)
 
     def sync_data(self, fd: int) -> None:
-        self._count()
-        super().sync_data(fd)
+        self._count()  # the page cache survives a process: no disk is waited for
 
     def sync_directory(self, path: str | os.PathLike[str]) -> None:
         self._count()
-        super().sync_directory(path)
 
 
 def work(log: PartitionLog, acknowledged: list[bytes]) -> None:
