@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kstream.broker.broker import Broker
+from kstream.groups.settings import Caller
 
 
 class RequestContext:
@@ -48,3 +49,7 @@ class RequestContext:
 
     def now_ms(self) -> int:
         return self.broker.clock.now_ms()
+
+    def caller(self) -> Caller:
+        """Who sends this request, as groups keep it: the address in the way Java prints one."""
+        return Caller(self.client_id or "", f"/{self.peer_address[0]}", self.api_version)

@@ -1,8 +1,9 @@
 """FindCoordinator, versions 0-6.
 
-- Answers which broker coordinates a group. 1: key types. 4: many keys at once (KIP-699).
-- Group coordination is not implemented yet: clients that go on to join a group say so themselves, since
-  JoinGroup is not advertised. This API is, because librdkafka takes its absence for a broker without LZ4.
+- Answers which broker coordinates a group: the leader of the group's partition of `__consumer_offsets`.
+  1: key types. 4: many keys at once (KIP-699).
+- Where that topic is missing it is created before the answer; Kafka creates it too, but answers
+  COORDINATOR_NOT_AVAILABLE and lets the client ask again.
 - Transactional ids and share groups (key types 1 and 2) have no coordinator: INVALID_REQUEST, as for an
   unknown type.
 """
@@ -11,8 +12,9 @@ from __future__ import annotations
 
 from kstream.api.context import RequestContext
 from kstream.api.registry import handles
+from kstream.broker.metadata.nodes import nodes_of
 from kstream.broker.ownership import coordinator_of
-from kstream.errors import ErrorCode
+from kstream.errors import ApiError, ErrorCode
 from kstream.wire.apis import ApiKey
 from kstream.wire.messages.find_coordinator import (
     Coordinator,
@@ -28,9 +30,9 @@ _FIRST_VERSION_WITH_MANY_KEYS = 4
 async def handle(context: RequestContext, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
     if context.api_version >= _FIRST_VERSION_WITH_MANY_KEYS:
         return FindCoordinatorResponse(
-            coordinators=[_find(context, request.key_type, key) for key in request.coordinator_keys]
+            coordinators=[await _find(context, request.key_type, key) for key in request.coordinator_keys]
         )
-    found = _find(context, request.key_type, request.key)
+    found = await _find(context, request.key_type, request.key)
     return FindCoordinatorResponse(
         error_code=found.error_code,
         error_message=found.error_message,
@@ -40,16 +42,28 @@ async def handle(context: RequestContext, request: FindCoordinatorRequest) -> Fi
     )
 
 
-def _find(context: RequestContext, key_type: int, key: str) -> Coordinator:
+async def _find(context: RequestContext, key_type: int, key: str) -> Coordinator:
     nobody = Coordinator(key=key, node_id=-1, port=-1)
     if key_type != GROUP:
         nobody.error_code = ErrorCode.INVALID_REQUEST
         nobody.error_message = "Only groups have a coordinator here."
         return nobody
-    broker = coordinator_of(context.broker.metadata.image, key)
-    if broker is None:
+    broker = context.broker
+    try:
+        await broker.groups.ensure_topic()
+    except ApiError as error:
         nobody.error_code = ErrorCode.COORDINATOR_NOT_AVAILABLE
-        nobody.error_message = "No broker is up."
+        nobody.error_message = error.message
         return nobody
-    host, port = context.broker.advertised(context.listener, context.local_address)
-    return Coordinator(key=key, node_id=broker.broker_id, host=host, port=port, error_message="")
+    image = broker.metadata.image
+    found = coordinator_of(image, key)
+    if found is not None:
+        address = broker.advertised(context.listener, context.local_address)
+        for node in nodes_of(image, broker.node_id, address, context.listener):
+            if node.node_id == found.broker_id:
+                return Coordinator(
+                    key=key, node_id=node.node_id, host=node.host, port=node.port, error_message=""
+                )
+    nobody.error_code = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    nobody.error_message = "No broker that leads the group's partition is up."
+    return nobody

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kstream.broker.fetch_sessions import FetchSessions
+from kstream.broker.groups import GroupCoordinator
 from kstream.broker.metadata.create_topics import USE_DEFAULT, NewTopic, create_topics
 from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partitions import Partitions
@@ -38,6 +39,9 @@ class Broker:
         self.partitions = Partitions(self.node_id, metadata, directory, clock, self.log_config)
         self.fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
         self.producer_ids = ProducerIds(metadata.allocate_producer_ids)
+        self.groups = GroupCoordinator(
+            config, directory, partitions=self.partitions, metadata=metadata, clock=clock
+        )
 
     @classmethod
     def open(cls, data_dir: Path, config: BrokerConfig, clock: Clock) -> Broker:

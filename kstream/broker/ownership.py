@@ -1,19 +1,20 @@
 """Who owns what: the one place that is asked which broker coordinates a group.
 
-Leaders of partitions stand in the metadata image; coordinators follow from its live brokers, the same on
-each.
+Leaders of partitions stand in the metadata image. A group is coordinated by the leader of its partition of
+`__consumer_offsets`.
 """
 
 from __future__ import annotations
 
-import zlib
+from kstream.broker.metadata.image import OFFSETS_TOPIC, BrokerImage, MetadataImage
+from kstream.coordinator.hashing import partition_for
 
-from kstream.broker.metadata.image import BrokerImage, MetadataImage
 
-
-def coordinator_of(image: MetadataImage, key: str) -> BrokerImage | None:
-    """The broker that coordinates a group, None while no broker is up."""
-    brokers = image.live_brokers()
-    if not brokers:
+def coordinator_of(image: MetadataImage, group_id: str) -> BrokerImage | None:
+    """The broker that coordinates a group, None while there is none."""
+    topic = image.topics_by_name.get(OFFSETS_TOPIC)
+    if topic is None:
         return None
-    return brokers[zlib.crc32(key.encode()) % len(brokers)]
+    leader = topic.partitions[partition_for(group_id, len(topic.partitions))].leader
+    broker = image.brokers.get(leader)
+    return None if broker is None or broker.is_fenced else broker

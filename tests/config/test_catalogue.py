@@ -13,6 +13,7 @@ KINDS = {"broker": broker_keys, "topic": topic_keys, "group": group_keys, "metri
 
 # kstream's own defaults; `kstream.config.catalogue` says why.
 OWN_DEFAULTS = {
+    "group.initial.rebalance.delay.ms": "0",
     "listeners": "PLAINTEXT://127.0.0.1:9092",
     "log.dir": "./kstream-data",
     "node.id": "1",

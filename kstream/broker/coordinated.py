@@ -1,0 +1,179 @@
+"""One partition of a coordinator's topic at work: it carries outcomes out.
+
+The records of an outcome are replayed at once, so that the next operation builds on them, and collected. Who
+finds records collected, and nobody writing them, writes them all in one batch; replies leave when everything
+that came before them is written. If that fails, memory is ahead of the log: the shard is dropped with all who
+wait in it, and the next request loads it again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import trio
+
+from kstream.broker.partition import Partition
+from kstream.coordinator.codec import encode_record
+from kstream.coordinator.outcome import Outcome, TimerKey
+from kstream.coordinator.shard import Shard
+from kstream.errors import ApiError, ErrorCode
+from kstream.log.errors import LogStorageError
+from kstream.records.batch import read_header
+from kstream.records.builder import build_batch
+from kstream.records.compression import Codec
+
+log = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=Shard)
+Operation = Callable[[S, int, "Reply"], Outcome]
+"""`(shard, now_ms, token) -> outcome`"""
+
+
+class Reply:
+    """The answer to one request, which may come later than what else the request causes."""
+
+    __slots__ = ("_arrived", "error", "response")
+
+    def __init__(self) -> None:
+        self.response: Any = None
+        self.error: ErrorCode | None = None
+        self._arrived: trio.Event | None = None
+
+    def send(self, response: Any) -> None:
+        """Here it is."""
+        self.response = response
+        if self._arrived is not None:
+            self._arrived.set()
+
+    def fail(self, error: ErrorCode) -> None:
+        """There will be none."""
+        if self.response is None:
+            self.error = error
+            if self._arrived is not None:
+                self._arrived.set()
+
+    async def wait(self) -> Any:
+        """The response. Raises ApiError if there will be none."""
+        if self.response is None and self.error is None:
+            self._arrived = trio.Event()
+            await self._arrived.wait()
+        if self.error is not None:
+            raise ApiError(self.error)
+        return self.response
+
+
+class Coordinated(Generic[S]):
+    """A loaded shard with its partition. `set_timer` takes a key and a delay in ms, or None to cancel."""
+
+    def __init__(
+        self,
+        shard: S,
+        partition: Partition,
+        *,
+        codec: Codec,
+        now_ms: Callable[[], int],
+        set_timer: Callable[[TimerKey, int | None], None],
+        on_failure: Callable[[], None],
+    ) -> None:
+        self.shard = shard
+        self.partition = partition
+        self.leader_epoch = partition.leader_epoch
+        self._codec = codec
+        self._now_ms = now_ms
+        self._set_timer = set_timer
+        self._on_failure = on_failure
+        self._records: list[tuple[int, bytes | None, bytes | None]] = []
+        self._replies: list[tuple[Reply, Any]] = []
+        self._collecting = 1
+        """Number of the batch that is being collected; all before it are written or being written."""
+        self._written = 0
+        self._written_one: trio.Event | None = None
+        self._failed = False
+
+    async def perform(self, operation: Operation[S]) -> Any:
+        """Run an operation and wait for its reply.
+
+        Raises:
+            ApiError: what the operation raises; NOT_COORDINATOR if its records could not be written.
+        """
+        reply = Reply()
+        self.carry_out(operation(self.shard, self._now_ms(), reply))
+        if self._records or self._written_one is not None:
+            await self.write()
+        if reply.response is not None:
+            return reply.response
+        return await reply.wait()
+
+    def carry_out(self, outcome: Outcome) -> None:
+        """Do all of an outcome that needs no waiting; `write` does the rest."""
+        if outcome.records:
+            now_ms = self._now_ms()
+            encoded = [(now_ms, *encode_record(record)) for record in outcome.records]
+            for record in outcome.records:
+                self.shard.replay(record)
+            self._records += encoded
+        for key, delay_ms in outcome.timers.items():
+            self._set_timer(key, delay_ms)
+        for effect in outcome.effects:
+            log.info("%s", effect.text)
+        if not outcome.replies:
+            return
+        if self._records or self._written_one is not None:
+            for token, response in outcome.replies:
+                assert isinstance(token, Reply)
+                self._replies.append((token, response))
+        else:
+            for token, response in outcome.replies:
+                assert isinstance(token, Reply)
+                token.send(response)
+
+    async def write(self) -> None:
+        """Return once everything collected until now is written and its replies are sent."""
+        wanted = self._collecting if self._records or self._replies else self._collecting - 1
+        while self._written < wanted and not self._failed:
+            if self._written_one is not None:
+                await self._written_one.wait()
+            else:
+                # Shielded: what is replayed must be written, whatever happens to the connection that asked.
+                with trio.CancelScope(shield=True):
+                    await self._write_collected()
+
+    async def _write_collected(self) -> None:
+        done = self._written_one = trio.Event()
+        try:
+            # Others that are ready to run may have something for the same batch.
+            await trio.lowlevel.checkpoint()
+            number, records, replies = self._collecting, self._records, self._replies
+            self._collecting, self._records, self._replies = number + 1, [], []
+            try:
+                if records and not self._failed:
+                    batch = build_batch(records, codec=self._codec)
+                    await self.partition.append(batch, (read_header(batch),), now_ms=records[-1][0])
+            except (ApiError, LogStorageError) as error:
+                log.error("%s-%d: %s", self.partition.topic_name, self.partition.index, error)
+                self._fail(replies)
+                return
+            self._written = number
+            for reply, response in replies:
+                reply.send(response)
+        finally:
+            self._written_one = None
+            done.set()
+
+    def _fail(self, replies: list[tuple[Reply, Any]]) -> None:
+        for reply, _ in replies:
+            reply.fail(ErrorCode.NOT_COORDINATOR)
+        self.abandon()
+        self._on_failure()
+
+    def abandon(self) -> None:
+        """Send away everybody who waits: the partition is another broker's now, or must be loaded anew."""
+        self._failed = True
+        replies, self._replies = self._replies, []
+        for reply, _ in replies:
+            reply.fail(ErrorCode.NOT_COORDINATOR)
+        for token in self.shard.waiting():
+            if isinstance(token, Reply):
+                token.fail(ErrorCode.NOT_COORDINATOR)

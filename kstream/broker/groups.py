@@ -1,0 +1,229 @@
+"""The group coordinator of this broker: requests for groups, each at the partition that coordinates it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import trio
+
+from kstream.broker.coordinator_runtime import CoordinatorRuntime
+from kstream.broker.metadata.create_topics import create_topics
+from kstream.broker.metadata.delta import MetadataDelta
+from kstream.broker.metadata.image import OFFSETS_TOPIC
+from kstream.broker.metadata.internal_topics import new_topic
+from kstream.broker.metadata.store import MetadataStore
+from kstream.broker.partitions import Partitions
+from kstream.clock import Clock
+from kstream.config.broker import BrokerConfig
+from kstream.coordinator.codec import RecordDecoder
+from kstream.coordinator.outcome import Outcome
+from kstream.errors import ApiError, ErrorCode
+from kstream.groups.commit import WantedTopic, commit_offsets, delete_offsets, fetch_offsets
+from kstream.groups.describe import delete_group, describe_group, list_groups
+from kstream.groups.expiry import forget_topics
+from kstream.groups.heartbeat import heartbeat, leave_group
+from kstream.groups.join import join_group
+from kstream.groups.settings import Caller, GroupSettings
+from kstream.groups.shard import GroupShard
+from kstream.groups.sync import sync_group
+from kstream.log.directory import LogDirectory
+from kstream.records.compression import Codec
+from kstream.records.schemas.group import KEYS, VALUES
+from kstream.wire.messages.delete_groups import DeletableGroupResult
+from kstream.wire.messages.describe_groups import DescribedGroup
+from kstream.wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
+from kstream.wire.messages.join_group import JoinGroupRequest, JoinGroupResponse
+from kstream.wire.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse
+from kstream.wire.messages.list_groups import ListedGroup
+from kstream.wire.messages.offset_commit import OffsetCommitRequest, OffsetCommitResponse
+from kstream.wire.messages.offset_delete import OffsetDeleteRequest, OffsetDeleteResponse
+from kstream.wire.messages.offset_fetch import OffsetFetchResponseGroup
+from kstream.wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+
+_GROUP_ID_LENGTH_MAX = 10_000
+"""Flexible versions carry longer strings than the records of `__consumer_offsets` can: 32,767 bytes."""
+
+
+def settings_of(config: BrokerConfig) -> GroupSettings:
+    """What the broker's configuration says of groups."""
+    check_interval_ms = config.value("offsets.retention.check.interval.ms")
+    assert isinstance(check_interval_ms, int)
+    return GroupSettings(
+        initial_rebalance_delay_ms=config.group_initial_rebalance_delay_ms,
+        min_session_timeout_ms=config.group_min_session_timeout_ms,
+        max_session_timeout_ms=config.group_max_session_timeout_ms,
+        max_size=config.group_max_size,
+        offset_metadata_max_bytes=config.offset_metadata_max_bytes,
+        offsets_retention_ms=config.offsets_retention_minutes * 60_000,
+        offsets_retention_check_interval_ms=check_interval_ms,
+    )
+
+
+class GroupCoordinator:
+    """One method for each thing that is asked of groups.
+
+    All raise ApiError: NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, INVALID_GROUP_ID, and what they say.
+    """
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        directory: LogDirectory,
+        *,
+        partitions: Partitions,
+        metadata: MetadataStore,
+        clock: Clock,
+    ) -> None:
+        settings = settings_of(config)
+        self._config = config
+        self._metadata = metadata
+        self._runtime = CoordinatorRuntime(
+            OFFSETS_TOPIC,
+            lambda: GroupShard(settings),
+            RecordDecoder(KEYS, VALUES),
+            partitions=partitions,
+            metadata=metadata,
+            clock=clock,
+            with_records=[index for topic, index in directory.partition_keys() if topic == OFFSETS_TOPIC],
+            codec=Codec(config.offsets_topic_compression_codec),
+        )
+        self._deleted_topics: set[str] = set()
+        self._topics_deleted = trio.Event()
+        metadata.on_change(self._on_metadata)
+
+    async def ensure_topic(self) -> None:
+        """Create `__consumer_offsets` if it is not there.
+
+        Raises:
+            ApiError: it cannot be created.
+        """
+        if OFFSETS_TOPIC in self._metadata.image.topics_by_name:
+            return
+        brokers = len(self._metadata.image.live_brokers())
+        wanted = new_topic(OFFSETS_TOPIC, self._config, brokers)
+        (created,) = await self._metadata.update(lambda image: create_topics(image, self._config, [wanted]))
+        if created.error is not None and created.error.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
+            raise created.error
+
+    async def run_forever(self) -> None:
+        """Load what the log has, and do what time and deleted topics bring."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._runtime.run_forever)
+            nursery.start_soon(self._forget_topics_forever)
+
+    # Members
+
+    async def join(self, request: JoinGroupRequest, caller: Caller) -> JoinGroupResponse:
+        _check_group_id(request.group_id)
+        response: JoinGroupResponse = await self._runtime.perform(
+            request.group_id,
+            lambda shard, now_ms, token: join_group(shard.state, request, caller, token, now_ms),
+        )
+        return response
+
+    async def sync(self, request: SyncGroupRequest, caller: Caller) -> SyncGroupResponse:
+        _check_group_id(request.group_id)
+        response: SyncGroupResponse = await self._runtime.perform(
+            request.group_id,
+            lambda shard, now_ms, token: sync_group(shard.state, request, caller, token, now_ms),
+        )
+        return response
+
+    async def heartbeat(self, request: HeartbeatRequest) -> HeartbeatResponse:
+        _check_group_id(request.group_id)
+        response: HeartbeatResponse = await self._runtime.perform(
+            request.group_id, lambda shard, now_ms, token: heartbeat(shard.state, request, token)
+        )
+        return response
+
+    async def leave(self, request: LeaveGroupRequest, caller: Caller) -> LeaveGroupResponse:
+        _check_group_id(request.group_id)
+        response: LeaveGroupResponse = await self._runtime.perform(
+            request.group_id,
+            lambda shard, now_ms, token: leave_group(shard.state, request, caller, token, now_ms),
+        )
+        return response
+
+    # Offsets; a group that only commits may have an empty id
+
+    async def commit(self, request: OffsetCommitRequest, caller: Caller) -> OffsetCommitResponse:
+        _check_length(request.group_id)
+        response: OffsetCommitResponse = await self._runtime.perform(
+            request.group_id,
+            lambda shard, now_ms, token: commit_offsets(shard.state, request, caller, token, now_ms),
+        )
+        return response
+
+    async def fetch(
+        self, group_id: str, topics: Sequence[WantedTopic] | None, *, require_stable: bool
+    ) -> OffsetFetchResponseGroup:
+        """Positions; None asks for all. Topics come back with the names and ids they were asked with."""
+
+        def operation(shard: GroupShard, now_ms: int, token: object) -> Outcome:
+            found = fetch_offsets(shard.state, group_id, topics, require_stable=require_stable)
+            return Outcome().reply(token, found)
+
+        response: OffsetFetchResponseGroup = await self._runtime.perform(group_id, operation)
+        return response
+
+    async def delete_offsets(self, request: OffsetDeleteRequest) -> OffsetDeleteResponse:
+        _check_group_id(request.group_id)
+        response: OffsetDeleteResponse = await self._runtime.perform(
+            request.group_id, lambda shard, now_ms, token: delete_offsets(shard.state, request, token)
+        )
+        return response
+
+    # Operators
+
+    async def list(self, states_filter: Sequence[str], types_filter: Sequence[str]) -> list[ListedGroup]:
+        """Groups of all partitions that this broker coordinates."""
+        return [
+            group
+            for coordinated in await self._runtime.load_all()
+            for group in list_groups(coordinated.shard.state, states_filter, types_filter)
+        ]
+
+    async def describe(self, group_id: str, caller: Caller) -> DescribedGroup:
+        response: DescribedGroup = await self._runtime.perform(
+            group_id,
+            lambda shard, now_ms, token: Outcome().reply(
+                token, describe_group(shard.state, group_id, caller)
+            ),
+        )
+        return response
+
+    async def delete(self, group_id: str) -> DeletableGroupResult:
+        response: DeletableGroupResult = await self._runtime.perform(
+            group_id, lambda shard, now_ms, token: delete_group(shard.state, group_id, token)
+        )
+        return response
+
+    # Deleted topics
+
+    def _on_metadata(self, delta: MetadataDelta) -> None:
+        if delta.topics_deleted:
+            self._deleted_topics.update(topic.name for topic in delta.topics_deleted.values())
+            self._topics_deleted.set()
+
+    async def _forget_topics_forever(self) -> None:
+        while True:
+            await self._topics_deleted.wait()
+            self._topics_deleted = trio.Event()
+            names, self._deleted_topics = self._deleted_topics, set()
+            await self._runtime.perform_everywhere(partial(_forget_topics, names))
+
+
+def _forget_topics(names: set[str], shard: GroupShard, now_ms: int) -> Outcome:
+    return forget_topics(shard.state, names)
+
+
+def _check_group_id(group_id: str) -> None:
+    if not group_id:
+        raise ApiError(ErrorCode.INVALID_GROUP_ID)
+    _check_length(group_id)
+
+
+def _check_length(group_id: str) -> None:
+    if len(group_id) > _GROUP_ID_LENGTH_MAX:
+        raise ApiError(ErrorCode.INVALID_GROUP_ID)

@@ -1,0 +1,91 @@
+"""ListGroups, DescribeGroups and DeleteGroups: what operators see of groups, and how they remove them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kstream.coordinator.outcome import Outcome
+from kstream.errors import ErrorCode
+from kstream.groups.classic import ClassicGroup
+from kstream.groups.group_records import group_tombstone, offset_tombstone
+from kstream.groups.settings import Caller
+from kstream.groups.state import GroupState
+from kstream.groups.states import ClassicState
+from kstream.wire.messages.delete_groups import DeletableGroupResult
+from kstream.wire.messages.describe_groups import DescribedGroup, DescribedGroupMember
+from kstream.wire.messages.list_groups import ListedGroup
+
+CLASSIC_TYPE = "classic"
+_FIRST_VERSION_WITH_NOT_FOUND = 6
+
+
+def list_groups(
+    state: GroupState, states_filter: Sequence[str], types_filter: Sequence[str]
+) -> list[ListedGroup]:
+    """Groups in any of the states and of any of the types; an empty filter lets all pass. Case is ignored."""
+    states = {name.lower() for name in states_filter}
+    types = {name.lower() for name in types_filter}
+    if types and CLASSIC_TYPE not in types:
+        return []
+    return [
+        ListedGroup(
+            group_id=group.group_id,
+            protocol_type=group.protocol_type or "",
+            group_state=group.state.value,
+            group_type=CLASSIC_TYPE,
+        )
+        for group in state.groups.values()
+        if not states or group.state.value.lower() in states
+    ]
+
+
+def describe_group(state: GroupState, group_id: str, caller: Caller) -> DescribedGroup:
+    """One group with its members; one that does not exist is Dead, and from version 6 on an error."""
+    group = state.groups.get(group_id)
+    if group is None:
+        answer = DescribedGroup(group_id=group_id, group_state=ClassicState.DEAD.value)
+        if caller.api_version >= _FIRST_VERSION_WITH_NOT_FOUND:
+            answer.error_code = ErrorCode.GROUP_ID_NOT_FOUND
+            answer.error_message = f"Group {group_id} not found."
+        return answer
+    is_stable = group.state is ClassicState.STABLE
+    return DescribedGroup(
+        group_id=group_id,
+        group_state=group.state.value,
+        protocol_type=group.protocol_type or "",
+        protocol_data=(group.protocol_name or "") if is_stable else "",
+        members=_members(group, is_stable),
+    )
+
+
+def _members(group: ClassicGroup, is_stable: bool) -> list[DescribedGroupMember]:
+    """Members; what they subscribe to is shown once they agree on a protocol."""
+    name = group.protocol_name or ""
+    return [
+        DescribedGroupMember(
+            member_id=member.member_id,
+            group_instance_id=member.instance_id,
+            client_id=member.client_id,
+            client_host=member.client_host,
+            member_metadata=member.protocols.get(name, b"") if is_stable else b"",
+            member_assignment=member.assignment,
+        )
+        for member in group.members.values()
+    ]
+
+
+def delete_group(state: GroupState, group_id: str, token: object) -> Outcome:
+    """Delete a group that has no members, with its offsets."""
+    out = Outcome()
+    result = DeletableGroupResult(group_id=group_id)
+    group = state.groups.get(group_id)
+    if group is None:
+        result.error_code = ErrorCode.GROUP_ID_NOT_FOUND
+    elif not group.is_empty:
+        result.error_code = ErrorCode.NON_EMPTY_GROUP
+    else:
+        positions = {(topic, index) for topic, index, _ in state.offsets.of_group(group_id)}
+        positions.update(state.offsets.pending_of_group(group_id))
+        out.records += [offset_tombstone(group_id, topic, index) for topic, index in sorted(positions)]
+        out.records.append(group_tombstone(group_id))
+    return out.reply(token, result)

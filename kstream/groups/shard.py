@@ -1,0 +1,70 @@
+"""The group coordinator of one partition of `__consumer_offsets`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from kstream.coordinator.outcome import CoordinatorRecord, Outcome, TimerKey
+from kstream.groups import rebalance
+from kstream.groups.expiry import EXPIRY, expire
+from kstream.groups.settings import GroupSettings
+from kstream.groups.state import GroupState, random_member_id
+from kstream.groups.states import ClassicState
+
+
+class GroupShard:
+    """State with its life: replay, loading, timers. Requests are functions on `state`.
+
+    Satisfies `kstream.coordinator.shard.Shard`.
+    """
+
+    def __init__(
+        self, settings: GroupSettings, new_member_id: Callable[[str], str] = random_member_id
+    ) -> None:
+        self.state = GroupState(settings, new_member_id)
+
+    def replay(self, record: CoordinatorRecord, *, producer_id: int = -1) -> None:
+        self.state.replay(record, producer_id)
+
+    def replay_end_transaction(self, producer_id: int, *, is_commit: bool) -> None:
+        self.state.end_transaction(producer_id, is_commit=is_commit)
+
+    def on_loaded(self, now_ms: int) -> Outcome:
+        """Take up work: members that were there get a whole session to show that they still are."""
+        state = self.state
+        state.rebuild()
+        out = Outcome()
+        out.timers[(EXPIRY,)] = state.settings.offsets_retention_check_interval_ms
+        for group in state.groups.values():
+            for member in group.members.values():
+                rebalance.renew_session(group, member, out)
+            if len(group.members) > state.settings.max_size:
+                reason = f"{len(group.members)} members are more than group.max.size"
+                rebalance.begin_rebalance(group, reason, state.settings, now_ms, out)
+        return out
+
+    def on_timer(self, key: TimerKey, now_ms: int) -> Outcome:
+        state = self.state
+        if key[0] == EXPIRY:
+            return expire(state, now_ms)
+        out = Outcome()
+        kind, group_id = key[0], key[1]
+        group = state.groups.get(str(group_id))
+        if group is None:
+            return out
+        if kind == rebalance.JOIN:
+            rebalance.on_join_timer(group, state.settings, now_ms, out)
+        elif kind == rebalance.SYNC:
+            rebalance.expire_sync(group, state.settings, now_ms, out)
+        elif kind == rebalance.SESSION:
+            rebalance.expire_session(group, str(key[2]), state.settings, now_ms, out)
+        return out
+
+    def waiting(self) -> Iterator[object]:
+        for group in self.state.groups.values():
+            if group.state is ClassicState.EMPTY:
+                continue
+            for member in group.members.values():
+                for token in (member.awaiting_join, member.awaiting_sync):
+                    if token is not None:
+                        yield token
