@@ -17,12 +17,12 @@ from kstream.log.config import LogConfig
 from kstream.log.errors import LogStorageError, OffsetOutOfRange
 from kstream.log.platform import NATIVE, Buffer, Platform
 from kstream.log.recovery import Opened, open_files
-from kstream.log.segment import Segment
+from kstream.log.segment import RELATIVE_OFFSET_MAX, Segment
 from kstream.log.segments import SegmentList
 from kstream.log.slices import EMPTY_SLICE, LogSlice
 from kstream.log.snapshots import snapshot_path, write_snapshot
 from kstream.log.txn_index import AbortedTransaction
-from kstream.records.batch import FRONT, BatchHeader, TimestampType
+from kstream.records.batch import CONTROL_FLAG, FRONT, BatchHeader, TimestampType
 
 __all__ = ["AppendResult", "LogStorageError", "OffsetOutOfRange", "Origin", "PartitionLog"]
 
@@ -185,7 +185,7 @@ class PartitionLog:
         if (
             len(headers) != 1
             or origin is not Origin.CLIENT
-            or header.attributes & 0x20
+            or header.attributes & CONTROL_FLAG
             or config.message_timestamp_type is not TimestampType.CREATE_TIME
         ):
             return append_batches(self, buffer, headers, leader_epoch, now_ms, origin)
@@ -205,7 +205,7 @@ class PartitionLog:
             FRONT.pack_into(buffer, 0, base_offset, header.length, leader_epoch)
             pieces: tuple[Buffer, ...] = (buffer,)
         else:
-            pieces = (FRONT.pack(base_offset, header.length, leader_epoch), memoryview(buffer)[16:])
+            pieces = (FRONT.pack(base_offset, header.length, leader_epoch), memoryview(buffer)[FRONT.size :])
         timestamp_ms = header.max_timestamp_ms
         segment = self.write(pieces, size_bytes, last_offset, timestamp_ms, now_ms)
         if leader_epoch != self.leader_epochs.latest:
@@ -232,7 +232,7 @@ class PartitionLog:
         segment = self.segments.active
         try:
             if segment.should_roll(size_bytes, last_offset, timestamp_ms, now_ms, self.config):
-                segment = self._roll(max(self.end_offset, last_offset - 0x7FFF_FFFF), now_ms)
+                segment = self._roll(max(self.end_offset, last_offset - RELATIVE_OFFSET_MAX), now_ms)
             position = segment.size_bytes
             file = segment.file
             end = position + size_bytes
