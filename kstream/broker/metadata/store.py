@@ -4,8 +4,7 @@ A commit is one batch of records, so a crash leaves all of it or nothing. It is 
 replayed, and replayed before anybody is answered: what a client was told survives a power cut. A failed
 sync proves nothing when it is tried again, so after one no further commit is accepted until the next start.
 
-Snapshots are not written yet; replay begins at the log's start. The seam is `_replay_log`: a snapshot's
-records would be replayed first, and the log from the snapshot's end.
+Snapshots are read (`loading`) but not written yet, so the log keeps everything.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from kstream.broker.metadata import bootstrap
 from kstream.broker.metadata.delta import MetadataDelta
 from kstream.broker.metadata.elections import election_records, renewal_records
 from kstream.broker.metadata.image import METADATA_TOPIC, MetadataImage
+from kstream.broker.metadata.loading import Loader
 from kstream.broker.metadata.replay import replay
 from kstream.clock import Clock
 from kstream.config.broker import BrokerConfig
@@ -28,19 +28,17 @@ from kstream.log.config import LogConfig
 from kstream.log.directory import LogDirectory
 from kstream.log.errors import LogStorageError
 from kstream.log.partition import Origin, PartitionLog
-from kstream.records.batch import iter_headers, read_header
+from kstream.records.batch import read_header
 from kstream.records.builder import build_batch
 from kstream.records.control import quorum_batch
-from kstream.records.metadata import decode_metadata, encode_metadata
-from kstream.records.record import iter_records
-from kstream.records.schemas.metadata import ProducerIdsRecord
+from kstream.records.metadata import encode_metadata
+from kstream.records.schemas.metadata import AbortTransactionRecord, ProducerIdsRecord
 from kstream.wire.schema import Message
 from kstream.wire.uuids import METADATA_TOPIC_ID
 
 log = logging.getLogger(__name__)
 
 BATCH_BYTES_MAX = 64 * 1024 * 1024
-_READ_BYTES = 1024 * 1024
 
 Result = TypeVar("Result")
 
@@ -85,7 +83,7 @@ class MetadataStore:
         )
         store = cls(partition_log, config, clock)
         try:
-            store._replay_log()
+            store._load()
             store._begin(directory.directory_id, was_clean=directory.was_clean)
         except BaseException:
             partition_log.close(clean=False)
@@ -199,21 +197,12 @@ class MetadataStore:
         if epochs:
             self._commit_blocking(epochs)
 
-    def _replay_log(self) -> None:
-        """Replay everything that recovery left in the log."""
-        delta = MetadataDelta()
-        offset = self._log.log_start_offset
-        while offset < self._log.end_offset:
-            found = self._log.read(offset, _READ_BYTES, end_offset=self._log.end_offset)
-            view = found.view()
-            position = 0
-            for header in iter_headers(view, partial_ok=True):
-                if not header.is_control:
-                    for record in iter_records(view, position, header=header):
-                        replay(self.image, decode_metadata(record.value).message, delta)
-                position += header.size_bytes
-                offset = header.next_offset
-                self._leader_epoch = max(self._leader_epoch, header.partition_leader_epoch)
-            found.release()
-        self.image.offset = offset - 1
-        self._announce(delta)
+    def _load(self) -> None:
+        """Load what recovery left on the disk."""
+        loader = Loader()
+        loader.load(self._log)
+        self.image = loader.image
+        self._leader_epoch = max(self._leader_epoch, loader.leader_epoch)
+        if loader.is_in_transaction:
+            self._commit_blocking([AbortTransactionRecord(reason="The log ended in the transaction.")])
+        self._announce(loader.delta)
