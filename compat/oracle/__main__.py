@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections import defaultdict
 from contextlib import ExitStack
+from fnmatch import fnmatch
 from pathlib import Path
 
 from compat.oracle import coverage, golden, servers
@@ -26,7 +27,7 @@ def main() -> int:
     """Parse the command line and carry it out; the exit code is 1 if anything differs without a reason."""
     parser = argparse.ArgumentParser(prog="python -m compat.oracle", description=__doc__)
     parser.add_argument("mode", choices=["record", "replay", "diff"])
-    parser.add_argument("scenario", nargs="*", help="default: all; a `*` at the end stands for anything")
+    parser.add_argument("scenario", nargs="*", help="default: all; patterns such as `fetch*` will do")
     parser.add_argument("--kafka", metavar="HOST:PORT", help="use this Kafka in place of starting one")
     parser.add_argument("--kstream", metavar="HOST:PORT", help="use this kstream in place of starting one")
     parser.add_argument("--table", action="store_true", help="write the coverage table into the docs")
@@ -113,13 +114,7 @@ def _report(results: dict[str, list[Comparison]], shown_max: int) -> int:
 def _choose(names: list[str]) -> list[Scenario]:
     if not names:
         return list(SCENARIOS.values())
-    chosen = [
-        each
-        for each in SCENARIOS.values()
-        if any(
-            each.name == name or (name.endswith("*") and each.name.startswith(name[:-1])) for name in names
-        )
-    ]
+    chosen = [each for each in SCENARIOS.values() if any(fnmatch(each.name, name) for name in names)]
     if not chosen:
         raise SystemExit(f"no scenario is named {' or '.join(names)}; there are {', '.join(SCENARIOS)}")
     return chosen

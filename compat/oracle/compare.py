@@ -50,7 +50,7 @@ class Comparison(NamedTuple):
 def compare(
     scenario: str, kafka: list[Exchange], ours: list[Exchange], allowed: list[Allowed], failure: str = ""
 ) -> list[Comparison]:
-    """Every exchange of Kafka's with what differs in ours; a missing or an additional exchange differs whole."""
+    """Every exchange of Kafka's with what differs in ours; a missing or an additional one differs whole."""
     comparisons = []
     lost = ""
     for index, theirs in enumerate(kafka):
@@ -62,10 +62,10 @@ def compare(
             comparisons.append(Comparison(theirs, [gone], []))
         else:
             comparisons.append(_sorted_out(theirs, _fields(scenario, theirs, mine), allowed))
-    for mine in () if lost else ours[len(kafka) :]:
-        comparisons.append(
-            Comparison(mine, [Difference(scenario, mine.name, "exchange", "absent", "present")], [])
-        )
+    comparisons.extend(
+        Comparison(mine, [Difference(scenario, mine.name, "exchange", "absent", "present")], [])
+        for mine in (() if lost else ours[len(kafka) :])
+    )
     return comparisons
 
 

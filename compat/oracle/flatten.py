@@ -1,8 +1,9 @@
 """A message as flat `path -> token` pairs, with all that cannot be the same twice made comparable.
 
-`responses[0].partitions[0].error_code` -> `0`. A token is what stands in a golden file: a JSON value, or a symbol in
-angle brackets. Ids are numbered in the order in which a scenario meets them, so that equal ids stay equal and
-different ones different: `<topic-id-1>`, `<producer-id-1>`, `<session-1>`. A wall-clock time is `<now>`.
+`responses[0].partitions[0].error_code` -> `0`. A token is what stands in a golden file: a JSON value, or a
+symbol in angle brackets. Ids are numbered in the order in which a scenario meets them, so that equal ids stay
+equal and different ones different: `<topic-id-1>`, `<producer-id-1>`, `<session-1>`. A wall-clock time is
+`<now>`.
 """
 
 from __future__ import annotations
@@ -58,6 +59,11 @@ _NUMBERED = {
 _PLACEHOLDERS = {"host": "<host>", "port": "<port>", "finalized_features_epoch": "<epoch>"}
 _PRESENT = frozenset({"documentation"})
 
+# Configs whose values are ports and folders of the machine it runs on.
+_OF_THE_MACHINE = frozenset(
+    {"advertised.listeners", "controller.quorum.voters", "listeners", "log.dir", "log.dirs"}
+)
+
 
 class Flattener:
     """Flattens the messages of one run of one scenario; remembers the ids it has met.
@@ -72,7 +78,7 @@ class Flattener:
         self._now_ms = int(time.time() * 1000)
 
     def flatten(self, message: Message, version: int, *, only_set: bool = False) -> Fields:
-        """All fields of `version`, tagged ones only when set; with `only_set`, only what is not the default."""
+        """All fields of `version`, tagged ones only when set; with `only_set` nothing but what was set."""
         fields: Fields = {}
         self._struct(message, version, "", only_set, fields)
         return fields
@@ -84,6 +90,9 @@ class Flattener:
                 continue
             content = getattr(value, field.name)
             if (only_set or field.tag is not None) and content == field.default:
+                continue
+            if field.name == "value" and content and getattr(value, "name", "") in _OF_THE_MACHINE:
+                out[prefix + "value"] = "<of-the-machine>"
                 continue
             self._field(name, field, content, version, prefix, only_set, out)
 

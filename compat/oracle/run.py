@@ -1,7 +1,7 @@
 """What a scenario is given: a connection that is always there, and a record of what was said.
 
-A scenario waits on conditions (`until`) and never on time, gives its topics names of its own (`name`), and so is
-independent of every other one.
+A scenario waits on conditions (`until`) and never on time, gives its topics names of its own (`name`), and so
+is independent of every other one.
 """
 
 from __future__ import annotations
@@ -123,9 +123,9 @@ class Run:
     ) -> None:
         """Send bytes over a connection of their own and record what comes back.
 
-        `key` and `version` say which API the bytes pretend to be. An answer is read as a response of that API in
-        version `reads_as` (default `version`). With `probe` a well-formed request follows, so that silence can be told
-        from an answer; with `half_close` our direction ends after the bytes.
+        `key` and `version` say which API the bytes pretend to be. An answer is read as a response of that API
+        in version `reads_as` (default `version`). With `probe` a well-formed request follows, so that silence
+        can be told from an answer; with `half_close` our direction ends after the bytes.
         """
         with self.connect() as client:
             client.send_raw(data + (_probe() if probe else b""))

@@ -218,7 +218,7 @@ def incremental_alter_configs_broker(run: Run) -> None:
 
 @scenario
 def incremental_alter_configs_precedence(run: Run) -> None:
-    """A broker's own value wins over that for all brokers, which wins over the static one; a topic's wins over all."""
+    """A topic's value wins over its broker's, that over the one for all brokers, that over the static one."""
     topic = run.topic("a").name
     key = "log.flush.interval.ms"
     about = ask((BROKER, "1", [key]), (TOPIC, topic, ["flush.ms"]), synonyms=True)

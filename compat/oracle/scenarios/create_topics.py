@@ -50,7 +50,7 @@ def _both(run: Run, note: str, topic: CreatableTopic, version: int) -> None:
 
 
 def _without_defaults(answer: CreateTopicsResponse) -> None:
-    """Every answer lists all configs of the topic: one scenario records them, the others what is not the default."""
+    """Every answer lists all configs of the topic: one scenario records all, the others what was set."""
     for topic in answer.topics:
         topic.configs = [each for each in topic.configs or [] if each.config_source != _DEFAULT_SOURCE]
 

@@ -27,7 +27,7 @@ def header(key: int, version: int, *, client_id: bytes | None = b"oracle", tags:
 
 @scenario
 def connection_lengths(run: Run) -> None:
-    """Frame lengths that cannot be: zero, negative, above `socket.request.max.bytes`, and those nobody fills."""
+    """Frame lengths that cannot be: zero, negative, above the maximum, and those that nobody fills."""
     for length in (0, -1, -100, -(2**31), _REQUEST_MAX_BYTES + 1, 2**31 - 1):
         run.raw(f"length {length}", struct.pack(">i", length) + bytes(20))
     for length in (1, 2, 3, 4, 7, 8, 9):
