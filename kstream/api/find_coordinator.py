@@ -1,7 +1,8 @@
 """FindCoordinator, versions 0-6.
 
 - Answers which broker coordinates a group: the leader of the group's partition of `__consumer_offsets`.
-  1: key types. 4: many keys at once (KIP-699).
+  1: key types, and an error message, which is the name of no error where there is none. 4: many keys at once
+  (KIP-699).
 - Where that topic is missing it is created before the answer; Kafka creates it too, but answers
   COORDINATOR_NOT_AVAILABLE and lets the client ask again.
 - Transactional ids and share groups (key types 1 and 2) have no coordinator: INVALID_REQUEST, as for an
@@ -35,7 +36,7 @@ async def handle(context: RequestContext, request: FindCoordinatorRequest) -> Fi
     found = await _find(context, request.key_type, request.key)
     return FindCoordinatorResponse(
         error_code=found.error_code,
-        error_message=found.error_message,
+        error_message=found.error_message or ErrorCode.NONE.name,
         node_id=found.node_id,
         host=found.host,
         port=found.port,

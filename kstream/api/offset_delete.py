@@ -22,7 +22,7 @@ from kstream.wire.messages.offset_delete import (
 @handles(ApiKey.OFFSET_DELETE)
 async def handle(context: RequestContext, request: OffsetDeleteRequest) -> OffsetDeleteResponse:
     image = context.broker.metadata.image
-    unknown: dict[str, OffsetDeleteResponseTopic] = {}
+    answers: dict[str, OffsetDeleteResponseTopic] = {}
     wanted: dict[str, OffsetDeleteRequestTopic] = {}
     for topic in request.topics:
         found = image.topics_by_name.get(topic.name)
@@ -33,7 +33,7 @@ async def handle(context: RequestContext, request: OffsetDeleteRequest) -> Offse
                 known = wanted.setdefault(topic.name, OffsetDeleteRequestTopic(name=topic.name))
                 known.partitions.append(partition)
                 continue
-            answer = unknown.setdefault(topic.name, OffsetDeleteResponseTopic(name=topic.name))
+            answer = answers.setdefault(topic.name, OffsetDeleteResponseTopic(name=topic.name))
             answer.partitions.append(
                 OffsetDeleteResponsePartition(
                     partition_index=index, error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
@@ -45,7 +45,10 @@ async def handle(context: RequestContext, request: OffsetDeleteRequest) -> Offse
     except ApiError as error:
         return OffsetDeleteResponse(error_code=error.code)
     for topic_answer in response.topics:
-        if topic_answer.name in unknown:
-            topic_answer.partitions = unknown.pop(topic_answer.name).partitions + topic_answer.partitions
-    response.topics = list(unknown.values()) + response.topics
+        begun = answers.get(topic_answer.name)
+        if begun is None:
+            answers[topic_answer.name] = topic_answer
+        else:
+            begun.partitions += topic_answer.partitions
+    response.topics = list(answers.values())
     return response

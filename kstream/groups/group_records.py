@@ -47,11 +47,13 @@ def group_record(group: ClassicGroup) -> CoordinatorRecord:
     return CoordinatorRecord(GroupMetadataKey(group=group.group_id), value, GROUP_VERSION)
 
 
-def empty_group_record(group_id: str) -> CoordinatorRecord:
+def empty_group_record(group_id: str, now_ms: int) -> CoordinatorRecord:
     """A group that somebody wants to join, and nobody has yet."""
     return CoordinatorRecord(
         GroupMetadataKey(group=group_id),
-        GroupMetadataValue(protocol_type="", generation=0, protocol=None, leader=None),
+        GroupMetadataValue(
+            protocol_type="", generation=0, protocol=None, leader=None, current_state_timestamp=now_ms
+        ),
         GROUP_VERSION,
     )
 

@@ -100,7 +100,7 @@ def join_group(
     else:
         _join_known(joining)
     if is_new_group and not joining.out.records:
-        joining.out.records.append(empty_group_record(request.group_id))
+        joining.out.records.append(empty_group_record(request.group_id, now_ms))
     return joining.out
 
 
