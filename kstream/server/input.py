@@ -1,9 +1,9 @@
 """Bytes from a socket, kept until they are whole frames.
 
 A frame is a length (int32, big endian) and that many bytes. A frame is never allocated before its bytes
-arrive: the buffer at most doubles what is there, so a peer that announces 100 MiB and stays silent has cost
-nothing. Large buffers come from a pool and go back while a connection is idle, so memory follows what is in
-flight and not how many connections there are.
+arrive: the small buffer is filled first, and a large one at most doubles what is there, so a peer that
+announces 100 MiB and stays silent has cost nothing. Large buffers come from a pool and go back while a
+connection is idle, so memory follows what is in flight and not how many connections there are.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class FrameBuffer:
         capacity = len(self._buffer)
         filled = end - start
         needed = self._frame_needs(filled)
-        if needed > capacity:
+        if needed > capacity and (filled == capacity or self._buffer is not self._small):
             size = min(needed, max(2 * filled, _LARGE_SIZE_BYTES_MIN))
             if size > capacity:
                 self._grow(size, needed)
