@@ -26,10 +26,13 @@ def create_topics_request(topic: str, partitions: int = 1) -> CreateTopicsReques
 
 
 def create_topic(client: WireClient, topic: str, partitions: int = 1) -> Any:
-    """Create a topic, and return its part of the answer once Metadata knows of it (Kafka's follows later)."""
+    """Create a topic, and return its part of the answer once it is served (Kafka's broker follows later)."""
     (created,) = client.request(create_topics_request(topic, partitions), 7).topics
-    while created.error_code == 0 and describe_topic(client, topic).error_code != 0:
-        pass
+    if created.error_code == 0:
+        while describe_topic(client, topic).error_code != 0:
+            pass
+        while any(_list_offsets(client, topic, LATEST, n).error_code != 0 for n in range(partitions)):
+            pass
     return created
 
 
@@ -88,6 +91,10 @@ def batches(records: Any) -> Iterator[bytes]:
 
 def offset_of(client: WireClient, topic: str, timestamp: int = LATEST, *, partition: int = 0) -> int:
     """What ListOffsets answers for a time, or for EARLIEST or LATEST."""
+    return int(_list_offsets(client, topic, timestamp, partition).offset)
+
+
+def _list_offsets(client: WireClient, topic: str, timestamp: int, partition: int) -> Any:
     wanted = ListOffsetsPartition(partition_index=partition, timestamp=timestamp)
     request = ListOffsetsRequest(replica_id=-1, topics=[ListOffsetsTopic(name=topic, partitions=[wanted])])
-    return int(client.request(request, 7).topics[0].partitions[0].offset)
+    return client.request(request, 7).topics[0].partitions[0]

@@ -99,23 +99,22 @@ def test_producer_that_vanishes(server: ServerProcess, bystander: Bystander, cut
     """A request that did not arrive whole leaves nothing behind; one that did may, and then it is whole."""
     topic = f"{bystander.topic}-{cut.replace(' ', '-')}"
     create_topic(bystander.client, topic)
-    client = WireClient(*server.address)
-    whole = client.frame(produce_request(topic, values_batch([b"lost"] * 3)), 12, 1)
-    sizes = {
-        "in the length": 2,
-        "in the header": 9,
-        "in the batch": len(whole) - 20,
-        "behind the batch": len(whole),
-    }
-    client.send_raw(whole[: sizes[cut]])
-    client.half_close()
-    if cut == "behind the batch":
-        client.expect(produce_request(topic, b""), 12, 1)
-        assert client.receive().responses[0].partition_responses[0].error_code == 0
-    else:
-        with pytest.raises(ConnectionClosed):
-            client.receive_frame()
-    client.close()
+    with WireClient(*server.address) as client:
+        whole = client.frame(produce_request(topic, values_batch([b"lost"] * 3)), 12, 1)
+        sizes = {
+            "in the length": 2,
+            "in the header": 9,
+            "in the batch": len(whole) - 20,
+            "behind the batch": len(whole),
+        }
+        client.send_raw(whole[: sizes[cut]])
+        client.half_close()
+        if cut == "behind the batch":
+            client.expect(produce_request(topic, b""), 12, 1)
+            assert client.receive().responses[0].partition_responses[0].error_code == 0
+        else:
+            with pytest.raises(ConnectionClosed):
+                client.receive_frame()
     assert offset_of(bystander.client, topic) == (3 if cut == "behind the batch" else 0)
     assert produce(bystander.client, topic, values_batch([b"next"])).error_code == 0
 
