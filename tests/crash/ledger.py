@@ -27,12 +27,13 @@ class PartitionLedger:
 class Producing:
     """An idempotent librdkafka producer on `partitions` partitions of a new topic.
 
-    Values are `PARTITION:NUMBER`, numbered from 0 in each partition, so that what is read back proves that
-    nothing is lost, nothing comes twice, and nothing overtakes.
+    Values are `PARTITION:NUMBER` and `padding` dots, numbered from 0 in each partition, so that what is
+    read back proves that nothing is lost, nothing comes twice, and nothing overtakes.
     """
 
-    def __init__(self, bootstrap: str, topic: str, *, partitions: int) -> None:
+    def __init__(self, bootstrap: str, topic: str, *, partitions: int, padding: int = 0) -> None:
         self._bootstrap = bootstrap
+        self._padding = b"." * padding
         self.topic = topic
         self.ledgers = [PartitionLedger() for _ in range(partitions)]
         self.failures: list[str] = []
@@ -51,6 +52,10 @@ class Producing:
                 "logger": _silent(),
             }
         )
+
+    def value(self, partition: int, number: int) -> bytes:
+        """What the record of that number is, in that partition."""
+        return f"{partition}:{number}".encode() + self._padding
 
     @property
     def acknowledged(self) -> int:
@@ -81,7 +86,7 @@ class Producing:
             ledger.sent += 1
             self._producer.produce(
                 self.topic,
-                value=f"{partition}:{number}".encode(),
+                value=self.value(partition, number),
                 partition=partition,
                 on_delivery=self._noter(ledger, number),
             )

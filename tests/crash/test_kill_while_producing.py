@@ -19,13 +19,23 @@ def _seed() -> int:
     return int(os.environ.get("KSTREAM_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
-def test_acknowledged_records_survive_kills(kills: int) -> None:
+SETTINGS: dict[str, tuple[dict[str, str], int]] = {
+    "defaults": ({}, 0),
+    "small segments": ({"log.segment.bytes": "1048576", "log.index.interval.bytes": "512"}, 1000),
+    "durable": ({"log.flush.interval.messages": "1"}, 0),
+}
+"""What the server is told, and how many bytes are added to each record."""
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
+def test_acknowledged_records_survive_kills(kills: int, name: str) -> None:
     seed = _seed()
     print(f"KSTREAM_TEST_SEED={seed}")
     moments = random.Random(seed)
-    with KstreamServer() as server:
-        producing = Producing(server.bootstrap, "killed", partitions=PARTITIONS)
+    settings, padding = SETTINGS[name]
+    with KstreamServer(settings) as server:
+        producing = Producing(server.bootstrap, "killed", partitions=PARTITIONS, padding=padding)
         for _ in range(kills):
             producing.produce_until(producing.acknowledged + moments.randint(1, RECORDS_A_ROUND_MAX))
             server.kill()
@@ -37,6 +47,7 @@ def test_acknowledged_records_survive_kills(kills: int) -> None:
         for partition, ledger in enumerate(producing.ledgers):
             assert sorted(ledger.offsets) == list(range(ledger.sent))
             got = producing.read_back(partition)
-            assert [value for _, value in got] == [f"{partition}:{n}".encode() for n in range(ledger.sent)]
+            assert [value for _, value in got] == [producing.value(partition, n) for n in range(ledger.sent)]
             assert [offset for offset, _ in got] == [ledger.offsets[n] for n in range(ledger.sent)]
             assert [offset for offset, _ in got] == list(range(ledger.sent))
+        assert "Traceback" not in server.log_path.read_text(), server.log_tail()
