@@ -43,12 +43,12 @@ def _metadata_request() -> bytes:
 
 def _produce_request() -> bytes:
     """Produce v3 of one record: transactional_id, acks, timeout_ms, topics of partitions of records."""
-    batch = _batch(b"the first")
+    batch = one_record_batch(b"the first")
     head = struct.pack(f">hhiih{len(TOPIC)}siii", -1, 1, 30000, 1, len(TOPIC), TOPIC, 1, 0, len(batch))
     return struct.pack(">hhi", 0, 3, 2) + _CLIENT + head + batch
 
 
-def _batch(value: bytes) -> bytes:
+def one_record_batch(value: bytes) -> bytes:
     """A record batch, magic 2, of one record without a key; lengths, all below 64, are zigzag bytes."""
     record = struct.pack(">bbbb", 0, 0, 0, 1) + bytes([len(value) * 2]) + value + b"\0"
     record = bytes([len(record) * 2]) + record
