@@ -34,6 +34,7 @@ from kstream.wire.messages.fetch import (
 
 READ_UNCOMMITTED, READ_COMMITTED = 0, 1
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
+_ISOLATION_LEVELS = (READ_UNCOMMITTED, READ_COMMITTED)
 _UNKNOWN_CODES = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID)
 
 
@@ -71,13 +72,13 @@ class Reading:
 @handles(ApiKey.FETCH)
 async def handle(context: RequestContext, request: FetchRequest) -> FetchResponse:
     uses_topic_ids = context.api_version >= _FIRST_VERSION_WITH_TOPIC_IDS
-    if request.isolation_level not in (READ_UNCOMMITTED, READ_COMMITTED):
-        return _refuse_all(request, ErrorCode.UNKNOWN_SERVER_ERROR, uses_topic_ids=uses_topic_ids)
     sessions = context.broker.fetch_sessions
     try:
         plan = sessions.plan(request, uses_topic_ids=uses_topic_ids, now_ms=context.now_ms())
     except ApiError as error:
         return FetchResponse(error_code=error.code)
+    if request.isolation_level not in _ISOLATION_LEVELS and await _knows_any(context.broker, plan):
+        return _refuse_all(request, ErrorCode.UNKNOWN_SERVER_ERROR, uses_topic_ids=uses_topic_ids)
     deadline_s = trio.current_time() + request.max_wait_ms / 1000
     while True:
         readings = await _read_all(context.broker, plan, request)
@@ -148,6 +149,19 @@ async def _find(broker: Broker, reading: Reading) -> None:
         reading.is_unknown = error.code in _UNKNOWN_CODES
         raise
     wanted.topic_name = reading.partition.topic_name
+
+
+async def _knows_any(broker: Broker, plan: FetchPlan) -> bool:
+    """Whether there is a partition to read: only then Kafka looks at how it is to be read."""
+    for wanted in plan.partitions:
+        reading = Reading(wanted)
+        try:
+            await _find(broker, reading)
+        except ApiError:
+            if reading.is_unknown:
+                continue
+        return True
+    return False
 
 
 async def _read(reading: Reading, budget_bytes: int, read_committed: bool, min_one_batch: bool) -> None:
