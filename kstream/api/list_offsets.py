@@ -58,7 +58,8 @@ async def handle(context: RequestContext, request: ListOffsetsRequest) -> ListOf
     topics: dict[str, dict[int, ListOffsetsPartition]] = {}
     repeated: set[tuple[str, int]] = set()
     for topic in request.topics:
-        partitions = topics.setdefault(topic.name, {})
+        # A topic of which nothing is asked is not answered.
+        partitions = topics.setdefault(topic.name, {}) if topic.partitions else {}
         for wanted in topic.partitions:
             if wanted.partition_index in partitions:
                 repeated.add((topic.name, wanted.partition_index))
