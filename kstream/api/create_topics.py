@@ -10,9 +10,12 @@ topic's counts and whole configuration in the answer (KIP-525). 7: topic ids.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from kstream.api.context import RequestContext
 from kstream.api.registry import handles
 from kstream.broker.metadata.create_topics import CreatedTopic, NewTopic, create_topics
+from kstream.broker.metadata.image import METADATA_TOPIC
 from kstream.config.broker import BrokerConfig
 from kstream.config.describe import describe_topic
 from kstream.errors import ApiError, ErrorCode
@@ -32,8 +35,7 @@ _FIRST_VERSION_WITH_CONFIGS = 5
 async def handle(context: RequestContext, request: CreateTopicsRequest) -> CreateTopicsResponse:
     broker = context.broker
     if request.timeout_ms <= 0:
-        timed_out = ErrorCode.REQUEST_TIMED_OUT
-        return _failure(request, ApiError(timed_out))
+        return _timed_out(request)
     wanted = [_new_topic(topic) for topic in request.topics]
     try:
         created = await broker.metadata.update(
@@ -80,6 +82,21 @@ def _result(topic: CreatedTopic, config: BrokerConfig, with_configs: bool) -> Cr
             for entry in describe_topic(config, topic.configs)
         ]
     return result
+
+
+def _timed_out(request: CreateTopicsRequest) -> CreateTopicsResponse:
+    """Names that occur twice, and the metadata's own, are told apart before the time is looked at."""
+    response = CreateTopicsResponse()
+    for name, count in Counter(topic.name for topic in request.topics).items():
+        error = ApiError(ErrorCode.REQUEST_TIMED_OUT)
+        if count > 1:
+            error = ApiError(ErrorCode.INVALID_REQUEST, "Duplicate topic name.")
+        elif name == METADATA_TOPIC:
+            error = ApiError(ErrorCode.INVALID_REQUEST, f"Creation of internal topic {name} is prohibited.")
+        response.topics.append(
+            CreatableTopicResult(name=name, error_code=error.code, error_message=error.message)
+        )
+    return response
 
 
 def _failure(request: CreateTopicsRequest, error: ApiError) -> CreateTopicsResponse:

@@ -31,15 +31,20 @@ class DeletedTopic(NamedTuple):
 def delete_topics(image: MetadataImage, keys: Sequence[TopicKey]) -> Change[list[DeletedTopic]]:
     """Delete what is there.
 
-    Results are in the request's order, one for each topic; topics that the request names more than once are
-    left alone, and their errors come last.
+    Results are in the request's order, one for each topic, and one for each entry that names none or names it
+    in both ways; topics that the request names more than once are left alone, and their errors come last.
     """
     counts = Counter(key for key in keys if (key.name is None) != (key.topic_id == ZERO_UUID))
     ids_of_names = {_resolve(image, key) for key in counts if key.name is not None}
     names_of_ids = {key.topic_id for key in counts if key.name is None}
     results: list[DeletedTopic] = []
     repeated: list[DeletedTopic] = []
-    for key in dict.fromkeys(keys):
+    seen: set[TopicKey] = set()
+    for key in keys:
+        if key in seen:
+            continue
+        if key in counts:
+            seen.add(key)
         if key not in counts:
             text = "You may not specify both topic name and topic id."
             if key.name is None:
