@@ -45,6 +45,9 @@ class Operation(IntEnum):
     SUBTRACT = 3
 
 
+_OPERATIONS = frozenset(Operation)
+
+
 class KeyChange(NamedTuple):
     """One key's change; `operation` is the number from the wire, which may be none of `Operation`."""
 
@@ -79,6 +82,7 @@ def alter_configs(
 ) -> Change[list[AlteredResource]]:
     """Change what can be changed; `replace_all` removes the keys that a resource does not mention."""
     counts = Counter((resource.resource_type, resource.name) for resource in resources)
+    has_odd_operation = any(_is_odd(resource) for resource in resources if not _is_of_one_broker(resource))
     records: list[Message] = []
     results: list[AlteredResource] = []
     for resource in resources:
@@ -87,12 +91,31 @@ def alter_configs(
             if counts[key] > 1:
                 raise _invalid("Each resource must appear at most once.")
             check_shape(resource)
+            if _is_of_one_broker(resource):
+                _check_operations(resource)
+            elif has_odd_operation:
+                # Brokers look after their own; all else goes to the controller, in one request, which fails.
+                raise ApiError(ErrorCode.UNKNOWN_SERVER_ERROR)
             records += _alter(image, config, resource, replace_all)
         except ApiError as error:
             results.append(AlteredResource(*key, error))
         else:
             results.append(AlteredResource(*key))
     return Change(results, () if validate_only else records)
+
+
+def _is_of_one_broker(resource: ResourceChange) -> bool:
+    return resource.resource_type == ResourceType.BROKER and resource.name != ""
+
+
+def _is_odd(resource: ResourceChange) -> bool:
+    return any(change.operation not in _OPERATIONS for change in resource.changes)
+
+
+def _check_operations(resource: ResourceChange) -> None:
+    for change in resource.changes:
+        if change.operation not in _OPERATIONS:
+            raise _invalid(f"Unknown operations type {change.operation}")
 
 
 def check_shape(resource: ResourceChange) -> None:
@@ -115,16 +138,19 @@ def _alter(
     kind = _KINDS.get(resource.resource_type)
     if kind is None:
         raise _invalid(f"Unknown resource type {resource.resource_type}")
-    kind.check_name(image, config, resource.name)
     key: Resource = (resource.resource_type, resource.name)
     before = image.configs.get(key, {})
     after = {} if replace_all else dict(before)
     keys = kind.keys()
     for change in resource.changes:
         _apply(after, change, keys.get(change.name), before)
+    kind.check_name(image, config, resource.name)
+    kind.check_values(image, config, resource.name, after)
     if resource.resource_type == ResourceType.BROKER and image.features.get(ELIGIBLE_LEADER_REPLICAS, 0):
         _check_min_insync_replicas(resource, after)
-    kind.check_values(image, config, resource.name, after)
+    if resource.resource_type == ResourceType.TOPIC and resource.name not in image.topics_by_name:
+        text = f"The topic '{resource.name}' does not exist."
+        raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, text)
     changed = [(name, value) for name, value in after.items() if before.get(name) != value]
     removed = [(name, None) for name in before if name not in after]
     return [
@@ -165,15 +191,14 @@ def _invalid(message: str) -> ApiError:
     return ApiError(ErrorCode.INVALID_REQUEST, message)
 
 
-# What each type of resource checks. Names first, then the values that the resource would have.
+# What each type of resource checks: names, then the values that the resource would have. Before come the
+# operations, and after them whether a topic exists.
 
 
 def _check_topic(image: MetadataImage, config: BrokerConfig, name: str) -> None:
     if not name:
         raise _invalid("Default topic resources are not allowed.")
     check_name(name)
-    if name not in image.topics_by_name:
-        raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{name}' does not exist.")
 
 
 def _check_topic_values(
