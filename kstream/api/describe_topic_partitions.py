@@ -37,7 +37,7 @@ async def handle(
     cursor = request.cursor or Cursor(topic_name="", partition_index=0)
     if cursor.partition_index < 0 or (request.cursor and names and cursor.topic_name not in names):
         return _failure(request, ErrorCode.INVALID_REQUEST)
-    if "" in names:
+    if "" in names and request.cursor is None:
         return _failure(request, ErrorCode.UNKNOWN_SERVER_ERROR)
     limit = context.broker.config.max_request_partition_size_limit
     remaining = max(1, min(request.response_partition_limit, limit))
