@@ -61,7 +61,7 @@ def compare(
             gone = Difference(scenario, theirs.name, "exchange", "present", lost)
             comparisons.append(Comparison(theirs, [gone], []))
         else:
-            comparisons.append(_sorted_out(theirs, _fields(scenario, theirs, mine), allowed))
+            comparisons.append(_sorted_out(theirs, differing_fields(scenario, theirs, mine), allowed))
     comparisons.extend(
         Comparison(mine, [Difference(scenario, mine.name, "exchange", "absent", "present")], [])
         for mine in (() if lost else ours[len(kafka) :])
@@ -86,7 +86,8 @@ def _sorted_out(exchange: Exchange, differences: list[Difference], allowed: list
     return Comparison(exchange, unexplained, explained)
 
 
-def _fields(scenario: str, theirs: Exchange, mine: Exchange) -> list[Difference]:
+def differing_fields(scenario: str, theirs: Exchange, mine: Exchange) -> list[Difference]:
+    """What differs between two answers to the same request."""
     if theirs.outcome != mine.outcome or theirs.outcome != ANSWER:
         if theirs.outcome == mine.outcome:
             return []

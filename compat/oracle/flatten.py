@@ -77,6 +77,10 @@ class Flattener:
         self._numbers: dict[str, dict[Any, int]] = {}
         self._now_ms = int(time.time() * 1000)
 
+    def replace(self, found: str, symbol: str) -> None:
+        """Write `symbol` for a text that is another one on every machine."""
+        self._replaced[found] = symbol
+
     def flatten(self, message: Message, version: int, *, only_set: bool = False) -> Fields:
         """All fields of `version`, tagged ones only when set; with `only_set` nothing but what was set."""
         fields: Fields = {}

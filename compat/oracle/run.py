@@ -47,15 +47,20 @@ class Topic(NamedTuple):
 class Run:
     """One run of one scenario against one server."""
 
-    def __init__(self, scenario: str, address: tuple[str, int]) -> None:
+    def __init__(self, scenario: str, address: tuple[str, int], *, token: str | None = None) -> None:
         self.scenario = scenario
         self.address = address
-        self.token = secrets.token_hex(3)
+        self.token = token or secrets.token_hex(3)
         self.exchanges: list[Exchange] = []
         self._client: WireClient | None = None
         self.cluster_id: str = self.ask(DescribeClusterRequest(), 0).cluster_id
+        self.forget_ids()
+
+    def forget_ids(self) -> None:
+        """Number ids from 1 again."""
+        address = f"{self.address[0]}:{self.address[1]}"
         self.flattener = Flattener(
-            f"-{self.token}", cluster_id=self.cluster_id, replaced={f"{address[0]}:{address[1]}": "<address>"}
+            f"-{self.token}", cluster_id=self.cluster_id, replaced={address: "<address>"}
         )
 
     # Talking

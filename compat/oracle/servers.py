@@ -14,6 +14,9 @@ SETTINGS = {
     "fetch.max.bytes": "57671680",
     # Garbage is answered or closed at once; idleness is not what the oracle measures.
     "connections.max.idle.ms": "600000",
+    # Records of scenarios are years old: no retention while they run.
+    "log.initial.task.delay.ms": "3600000",
+    "log.retention.check.interval.ms": "3600000",
     "group.initial.rebalance.delay.ms": "0",
     "offsets.topic.replication.factor": "1",
     "transaction.state.log.replication.factor": "1",

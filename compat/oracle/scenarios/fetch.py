@@ -6,6 +6,7 @@ from compat.oracle.batches import T0, batch
 from compat.oracle.requests import NO_TOPIC, fetch, part, produce, store
 from compat.oracle.run import Run, Topic, scenario
 from kstream.records.compression import Codec
+from kstream.wire.messages.fetch import FetchRequest
 
 VERSIONS = range(4, 19)
 
@@ -182,3 +183,44 @@ def fetch_many_partitions(run: Run) -> None:
         wanted = [(topic, [part(1), part(0)]) for topic in topics]
         run.call("in order", fetch(*wanted), version)
         run.call("in reverse", fetch(*reversed(wanted)), version)
+
+
+@scenario
+def fetch_without_ids(run: Run) -> None:
+    """The id that stands for none, alone and beside others."""
+    topic = _filled(run, "a")
+    nameless = Topic("", bytes(16))
+    for version in range(13, 19):
+        for note, wanted in {
+            "partition 0": [(nameless, [part(0)])],
+            "partition 1": [(nameless, [part(1)])],
+            "partitions 0 and 1": [(nameless, [part(0), part(1)])],
+            "partition -1": [(nameless, [part(-1)])],
+            "beside a known one": [(nameless, [part(0)]), (topic, [part(0)])],
+            "behind a known one": [(topic, [part(0)]), (nameless, [part(0)])],
+            "beside an unknown one": [(nameless, [part(0)]), (NO_TOPIC, [part(0)])],
+            "twice": [(nameless, [part(0)]), (nameless, [part(1)])],
+        }.items():
+            run.call(note, fetch(*wanted), version)
+            run.call(f"{note}, in a session", fetch(*wanted, session_epoch=0), version)
+
+
+@scenario
+def fetch_isolation_and_others(run: Run) -> None:
+    """An isolation level that is none, beside other things that are wrong."""
+    topic = _filled(run, "a")
+    for version in VERSIONS:
+        wrong: dict[str, FetchRequest] = {
+            "no topics": fetch(isolation_level=2),
+            "no partitions": fetch((topic, []), isolation_level=2),
+            "unknown topic": fetch((NO_TOPIC, [part()]), isolation_level=2),
+            "unknown and known": fetch((NO_TOPIC, [part()]), (topic, [part(), part(9)]), isolation_level=2),
+            "named twice": fetch((topic, [part(), part()]), isolation_level=2),
+        }
+        if version >= 7:
+            wrong["no such session"] = fetch(
+                (topic, [part()]), isolation_level=2, session_id=9, session_epoch=1
+            )
+            wrong["a new session"] = fetch((topic, [part()]), isolation_level=2, session_epoch=0)
+        for note, request in wrong.items():
+            run.call(note, request, version)
