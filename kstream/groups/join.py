@@ -93,6 +93,7 @@ def join_group(
     if not _has_room(group, member_id, settings.max_size):
         group.remove(member_id)
         joining.refuse(ErrorCode.GROUP_MAX_SIZE_REACHED, "")
+        complete_if_all_joined(group, now_ms, joining.out)
     elif not group.supports(request.protocol_type, joining.protocols):
         joining.refuse(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, member_id)
     elif not member_id:

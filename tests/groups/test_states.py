@@ -1,0 +1,33 @@
+"""The table of transitions, and its picture in the documentation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kstream.groups.classic import ClassicGroup
+from kstream.groups.states import ALLOWED, TRANSITIONS, ClassicState, picture
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "groups.md"
+
+
+def test_the_documentation_shows_the_table() -> None:
+    assert f"```mermaid\n{picture()}\n```" in DOCUMENT.read_text()
+
+
+@pytest.mark.parametrize("source", ClassicState)
+@pytest.mark.parametrize("target", ClassicState)
+def test_no_other_arrows(source: ClassicState, target: ClassicState) -> None:
+    group = ClassicGroup("group")
+    group.state = source
+    if (source, target) in ALLOWED:
+        group.become(target, 5)
+        assert (group.previous_state, group.state, group.state_timestamp_ms) == (source, target, 5)
+    else:
+        with pytest.raises(RuntimeError, match=f"from {source} to {target}"):
+            group.become(target, 5)
+
+
+def test_every_state_can_be_left_but_dead() -> None:
+    assert {arrow.source for arrow in TRANSITIONS} == set(ClassicState) - {ClassicState.DEAD}
