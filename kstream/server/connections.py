@@ -19,6 +19,11 @@ log = logging.getLogger(__name__)
 
 _DRAIN_S = 0.25
 
+# What is under way between two processes of one machine should stay in the processor's caches: with the
+# buffer that the system grows, a bulk fetch costs server and client a third more. Over a network the system
+# knows better.
+_LOCAL_SEND_BUFFER_BYTES = 208 * 1024
+
 
 class Connections:
     """Starts, counts, bounds and ends connections."""
@@ -52,6 +57,8 @@ class Connections:
             return
         self._next_id += 1
         local = sock.getsockname()
+        if local[0] == peer[0]:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LOCAL_SEND_BUFFER_BYTES)
         context = RequestContext(
             self._broker,
             listener=listener.name,

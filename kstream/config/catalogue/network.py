@@ -84,7 +84,7 @@ KEYS: tuple[Key, ...] = (
     Key("socket.request.max.bytes", INT, "104857600", at_least(1), READ_ONLY, HONOURED,
         "Largest request frame; a longer one closes its connection."),
     Key("socket.send.buffer.bytes", INT, "102400", None, READ_ONLY, NO_EFFECT,
-        "the system sizes the buffers of sockets"),
+        "the system sizes the buffers of sockets, but those to the same machine have 208 KiB"),
     Key("unstable.api.versions.enable", BOOLEAN, "false", None, READ_ONLY, UNAVAILABLE,
         "only what Kafka calls stable is served", is_internal=True),
     Key("unstable.feature.versions.enable", BOOLEAN, "false", None, READ_ONLY, UNAVAILABLE,
