@@ -70,6 +70,8 @@ ALLOWED: list[Allowed] = [
         "responses[0].*",
         "Kafka lets a pool of threads at most double at a time; kstream has no such pools and takes any",
     ),
+    Allowed("describe_quorum", "*", "nodes[0].listeners[0].name", _NO_CONTROLLER),
+    Allowed("update_features", "*| kraft.version up", "*", "the quorum is one node, whose voters never change"),
     Allowed("describe_configs_*", "*", "*configs[kstream.*", _OWN_CONFIGS),
     Allowed("describe_configs_*", "*", "*configs[advertised.listeners]*", _NO_CONTROLLER),
     Allowed("describe_configs_*", "*", "*configs[controller.*", _NO_CONTROLLER),

@@ -139,6 +139,11 @@ class LogDirectory:
         self._logs[key] = log
         return log
 
+    def open_log(self, topic: str, index: int) -> PartitionLog | None:
+        """A partition's log if it is open."""
+        log = self._logs.get((topic, index))
+        return None if log is None or log.is_deleted else log
+
     def delete_partition(self, topic: str, index: int) -> Removal | None:
         """Delete a partition, open or not; None if there is none. `finish` the removal in a thread.
 
@@ -188,13 +193,27 @@ class LogDirectory:
                 _log.warning("%s keeps its recovery point: %s", log.directory, error)
             self._recovery_points[key] = log.recovery_point
             self._high_watermarks[key] = log.high_watermark
-            if log.log_start_offset > log.segments[0].base_offset:
-                self._log_start_offsets[key] = log.log_start_offset
-            else:
-                self._log_start_offsets.pop(key, None)
+            self._note_log_start(key, log)
         write_offsets(self.path / RECOVERY_POINTS, dict(self._recovery_points))
         write_offsets(self.path / LOG_START_OFFSETS, dict(self._log_start_offsets))
         write_offsets(self.path / HIGH_WATERMARKS, dict(self._high_watermarks))
+
+    def write_log_starts(self) -> None:
+        """Write down log starts alone, before a client is told that records are gone. May run in a thread.
+
+        Raises OSError.
+        """
+        with self._checkpointing:
+            for key, log in list(self._logs.items()):
+                if not log.is_deleted:
+                    self._note_log_start(key, log)
+            write_offsets(self.path / LOG_START_OFFSETS, dict(self._log_start_offsets))
+
+    def _note_log_start(self, key: PartitionKey, log: PartitionLog) -> None:
+        if log.log_start_offset > log.segments[0].base_offset:
+            self._log_start_offsets[key] = log.log_start_offset
+        else:
+            self._log_start_offsets.pop(key, None)
 
     def close(self, *, broker_epoch: int = -1) -> None:
         """End. Logs that are still open are closed; if all of them are in order, so says the clean-shutdown

@@ -29,3 +29,4 @@ INITIAL_FEATURES: dict[str, int] = {
 """Levels that formatting a 4.4.0 cluster finalizes, in the order of its bootstrap records."""
 
 ELIGIBLE_LEADER_REPLICAS = "eligible.leader.replicas.version"
+METADATA_VERSION = "metadata.version"

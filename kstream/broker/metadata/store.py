@@ -94,6 +94,11 @@ class MetadataStore:
         """Close the log; the image stays readable. Blocks."""
         self._log.close()
 
+    @property
+    def leader_epoch(self) -> int:
+        """The epoch of the metadata log's leader, this node."""
+        return self._leader_epoch
+
     def on_change(self, listener: Callable[[MetadataDelta], None]) -> None:
         """Call `listener(delta)` after each commit, when `image` already shows it."""
         self._listeners.append(listener)
