@@ -78,6 +78,10 @@ class Analysis:
     ) -> None:
         marker = read_end_txn_marker(buffer, position, header=header)
         if marker is None:
+            if not header.record_count:
+                # Compaction took the marker, and kept its batch for the producer's epoch.
+                entry.set_epoch(max(entry.epoch, header.producer_epoch))
+                entry.last_timestamp_ms = max(entry.last_timestamp_ms, header.max_timestamp_ms)
             return
         if self._origin is not Origin.REPLICATION:
             entry.check_marker(header.producer_epoch, marker.coordinator_epoch)

@@ -174,6 +174,11 @@ class Index:
             self._columns = None
             self._memory = (begin + surplus, keys[surplus:], values[surplus:])
 
+    def open_columns(self) -> None:
+        """Have all entries open or in memory, so that the file's name is not needed any more."""
+        if self._memory[0]:
+            self.columns()
+
     def columns(self) -> tuple[Any, Any]:
         """Keys and values of the entries that are no longer in memory: NumPy arrays over a mapping.
 

@@ -7,6 +7,7 @@ never finished; an index without its log is an orphan.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ def take_inventory(directory: Path, platform: Platform, now_ms: int) -> Inventor
     logs: dict[int, Segment] = {}
     indexes: list[tuple[int, os.DirEntry[str]]] = []
     swaps: list[Segment] = []
+    swap_indexes: list[str] = []
     with os.scandir(directory) as entries:
         for entry in entries:
             name = entry.name
@@ -57,14 +59,19 @@ def take_inventory(directory: Path, platform: Platform, now_ms: int) -> Inventor
                     logs[base_offset] = segment
             elif suffix in _INDEX_SUFFIXES:
                 if is_swap:
-                    # Cheaper to rebuild than to prove that it belongs to the log beside it.
-                    os.unlink(entry.path)
+                    swap_indexes.append(entry.path)
                 else:
                     indexes.append((base_offset, entry))
+    swapped = {swap.base_offset for swap in swaps}
     for swap in swaps:
         _complete_swap(logs, swap)
+    for path in swap_indexes:
+        # Cheaper to rebuild than to prove that it belongs to the log beside it.
+        Path(path).unlink(missing_ok=True)
     bad_txn_index_from: int | None = None
     for base_offset, entry in indexes:
+        if base_offset in swapped:
+            continue
         if base_offset not in logs:
             Path(entry.path).unlink(missing_ok=True)
         elif entry.name.endswith(".txnindex") and entry.stat().st_size % ENTRY_BYTES:
@@ -74,7 +81,11 @@ def take_inventory(directory: Path, platform: Platform, now_ms: int) -> Inventor
 
 
 def _complete_swap(logs: dict[int, Segment], swap: Segment) -> None:
-    """Put a compacted segment in the place of those whose offsets it covers."""
+    """Put a compacted segment in the place of those whose offsets it covers.
+
+    Its transaction index comes with it, or none: its aborted transactions have no records any more, and one
+    of the old index could hide later records of its producer.
+    """
     end_offset = swap.next_offset_by_scan()
     for base_offset in sorted(logs):
         if swap.base_offset <= base_offset < max(end_offset, swap.base_offset + 1):
@@ -82,5 +93,10 @@ def _complete_swap(logs: dict[int, Segment], swap: Segment) -> None:
     final = Segment(
         swap.directory, swap.base_offset, swap.platform, size_bytes=swap.size_bytes, now_ms=swap.created_ms
     )
+    for path in final.index_paths:
+        path.unlink(missing_ok=True)
+    txn_index = final.txn_index.path
+    with contextlib.suppress(FileNotFoundError):
+        txn_index.with_name(txn_index.name + _SWAP_SUFFIX).rename(txn_index)
     swap.path.rename(final.path)
     logs[swap.base_offset] = final

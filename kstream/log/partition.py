@@ -158,6 +158,10 @@ class PartitionLog:
         if self._closed:
             raise LogStorageError(f"{self.directory} is closed")
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
     # Appending
 
     def append(
@@ -250,10 +254,11 @@ class PartitionLog:
             segment.file.cut(segment.size_bytes)
         except OSError as error:
             # Half a batch may stand behind the end. Recovery cuts it; this process must not write over it.
-            self._go_offline(error)
+            self.go_offline(error)
             raise LogStorageError(f"{self.directory} is offline: {error}") from reason
 
-    def _go_offline(self, error: OSError) -> None:
+    def go_offline(self, error: OSError) -> None:
+        """Nothing is appended any more until the log is opened again."""
         if self._offline is None:
             self._offline = error
             _log.error("%s is offline until the next start: %s", self.directory, error)
@@ -395,7 +400,7 @@ class PartitionLog:
             try:
                 syncing.sync(self)
             except OSError as error:
-                self._go_offline(error)
+                self.go_offline(error)
                 raise LogStorageError(f"{self.directory} is offline: {error}") from error
             self.recovery_point = max(self.recovery_point, end_offset)
         return end_offset
@@ -413,7 +418,7 @@ class PartitionLog:
             try:
                 syncing.sync_segments(self, segments[:-1])
             except OSError as error:
-                self._go_offline(error)
+                self.go_offline(error)
                 raise LogStorageError(f"{self.directory} is offline: {error}") from error
             self.recovery_point = max(self.recovery_point, base_offset)
 
@@ -485,5 +490,5 @@ class PartitionLog:
         try:
             truncation.truncate_to(self, offset, now_ms)
         except OSError as error:
-            self._go_offline(error)
+            self.go_offline(error)
             raise LogStorageError(f"{self.directory}: {error}") from error

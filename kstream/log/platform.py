@@ -130,6 +130,17 @@ class Platform:
                 return
             position += count
 
+    def sync_path(self, path: str | os.PathLike[str]) -> None:
+        """`sync_data` of a file that need not exist: what can be missing can be made anew."""
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            self.sync_data(fd)
+        finally:
+            os.close(fd)
+
     def sync_directory(self, path: str | os.PathLike[str]) -> None:
         """Make creations, renames and deletions in a directory durable."""
         fd = os.open(path, os.O_RDONLY)

@@ -60,12 +60,12 @@ def delete_old_segments(log: PartitionLog, now_ms: int) -> Removal:
     gone = log.segments[:count]
     paths: list[Path] = []
     for segment in gone:
-        paths += _set_aside(segment)
+        paths += set_aside(segment)
     log.directory_changed = True
     log.segments.replace(log.segments[count:])
     first_offset = log.segments[0].base_offset
     raise_log_start(log, first_offset)
-    paths += _old_snapshots(log, first_offset)
+    paths += snapshots_below(log, first_offset)
     return Removal(paths)
 
 
@@ -100,7 +100,8 @@ def _age_basis_ms(segment: Segment) -> int:
     return largest_ms if largest_ms >= 0 else int(segment.path.stat().st_mtime * 1000)
 
 
-def _set_aside(segment: Segment) -> list[Path]:
+def set_aside(segment: Segment) -> list[Path]:
+    """Rename a segment's files, so that no start sees them; returns the new paths. Raises OSError."""
     paths = []
     # The log goes first: indexes without one are recognised as orphans.
     for path in (segment.path, *segment.index_paths):
@@ -111,7 +112,8 @@ def _set_aside(segment: Segment) -> list[Path]:
     return paths
 
 
-def _old_snapshots(log: PartitionLog, first_offset: int) -> list[Path]:
+def snapshots_below(log: PartitionLog, first_offset: int) -> list[Path]:
+    """Producer snapshots from before an offset, but never the newest one."""
     return [
         path
         for path in log.directory.glob(f"*{SNAPSHOT_SUFFIX}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import struct
 from pathlib import Path
@@ -48,16 +49,26 @@ class Segment:
         "path",
         "platform",
         "size_bytes",
+        "suffix",
         "txn_index",
     )
 
     def __init__(
-        self, directory: Path, base_offset: int, platform: Platform, *, size_bytes: int, now_ms: int
+        self,
+        directory: Path,
+        base_offset: int,
+        platform: Platform,
+        *,
+        size_bytes: int,
+        now_ms: int,
+        suffix: str = "",
     ) -> None:
         self.directory = directory
         self.base_offset = base_offset
         self.platform = platform
-        self.path = segment_path(directory, base_offset, ".log")
+        self.suffix = suffix
+        """Behind the names of all its files, while it is not part of a log."""
+        self.path = segment_path(directory, base_offset, ".log" + suffix)
         self.size_bytes = size_bytes
         self.bytes_since_index = 0
         self.created_ms = now_ms
@@ -66,7 +77,7 @@ class Segment:
         """Largest timestamp in the segment, -1 if none has one, None until asked for."""
         self.max_timestamp_offset = -1
         """Last offset of the first batch that has `max_timestamp_ms`."""
-        self.txn_index = TransactionIndex(segment_path(directory, base_offset, ".txnindex"))
+        self.txn_index = TransactionIndex(segment_path(directory, base_offset, ".txnindex" + suffix))
         self._file: SegmentFile | None = None
         self._index: OffsetIndex | None = None
         self._time_index: TimeIndex | None = None
@@ -75,9 +86,11 @@ class Segment:
         return f"Segment({self.path.name}, size_bytes={self.size_bytes})"
 
     @classmethod
-    def create(cls, directory: Path, base_offset: int, platform: Platform, now_ms: int) -> Segment:
+    def create(
+        cls, directory: Path, base_offset: int, platform: Platform, now_ms: int, *, suffix: str = ""
+    ) -> Segment:
         """A new, empty segment. Raises OSError."""
-        segment = cls(directory, base_offset, platform, size_bytes=0, now_ms=now_ms)
+        segment = cls(directory, base_offset, platform, size_bytes=0, now_ms=now_ms, suffix=suffix)
         segment._file = SegmentFile(segment.path, platform, create=True)
         segment._file.cut(0)
         segment.clear_indexes()
@@ -107,14 +120,41 @@ class Segment:
     @property
     def index_paths(self) -> tuple[Path, Path, Path]:
         return (
-            segment_path(self.directory, self.base_offset, ".index"),
-            segment_path(self.directory, self.base_offset, ".timeindex"),
+            segment_path(self.directory, self.base_offset, ".index" + self.suffix),
+            segment_path(self.directory, self.base_offset, ".timeindex" + self.suffix),
             self.txn_index.path,
         )
 
+    def rename(self, suffix: str) -> None:
+        """Give all files another suffix, the `.log` last: what it is called says what they all are.
+
+        Raises OSError.
+        """
+        self._rename(self.txn_index, ".txnindex" + suffix)
+        self._rename(self.index, ".index" + suffix)
+        self._rename(self.time_index, ".timeindex" + suffix)
+        self.suffix = suffix
+        path = segment_path(self.directory, self.base_offset, ".log" + suffix)
+        self.path.rename(path)
+        self.path = path
+
+    def _rename(self, index: TransactionIndex | OffsetIndex | TimeIndex, suffix: str) -> None:
+        path = segment_path(self.directory, self.base_offset, suffix)
+        with contextlib.suppress(FileNotFoundError):  # a transaction index without entries
+            index.path.rename(path)
+        index.path = path
+
+    def pin(self) -> None:
+        """Have file and indexes open: others may soon stand under their names. Raises OSError."""
+        _ = self.file
+        _ = self.txn_index.entries
+        self.index.open_columns()
+        self.time_index.open_columns()
+
     def _load_indexes(self) -> None:
-        index = OffsetIndex(segment_path(self.directory, self.base_offset, ".index"))
-        time_index = TimeIndex(segment_path(self.directory, self.base_offset, ".timeindex"))
+        index_path, time_index_path, _ = self.index_paths
+        index = OffsetIndex(index_path)
+        time_index = TimeIndex(time_index_path)
         try:
             index.load()
             time_index.load()
@@ -130,8 +170,9 @@ class Segment:
 
     def clear_indexes(self) -> None:
         """Begin both indexes anew, on file too."""
-        self._index = OffsetIndex(segment_path(self.directory, self.base_offset, ".index"))
-        self._time_index = TimeIndex(segment_path(self.directory, self.base_offset, ".timeindex"))
+        index_path, time_index_path, _ = self.index_paths
+        self._index = OffsetIndex(index_path)
+        self._time_index = TimeIndex(time_index_path)
         self._index.clear()
         self._time_index.clear()
         self.bytes_since_index = 0
@@ -335,6 +376,11 @@ class Segment:
         """No more batches come: complete the indexes and give reserved space back. Raises OSError."""
         self.finish_indexes()
         self.file.cut(self.size_bytes)
+
+    def sync_indexes(self) -> None:
+        """Have the indexes of a sealed segment on the disk. Raises OSError."""
+        for path in self.index_paths:
+            self.platform.sync_path(path)
 
     def let_go(self) -> None:
         """Close file and indexes until they are needed again. Slices in flight keep theirs."""

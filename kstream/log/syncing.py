@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kstream.log.partition_metadata import FILE_NAME as PARTITION_METADATA
@@ -26,12 +24,12 @@ def sync(log: PartitionLog) -> None:
     epochs = log.leader_epochs
     if epochs.is_unsynced:
         epochs.is_unsynced = False
-        _sync_path(log, epochs.path)
+        log.platform.sync_path(epochs.path)
         log.directory_changed = True
     if log.is_new:
         log.is_new = False
         log.directory_changed = True
-        _sync_path(log, log.directory / PARTITION_METADATA)
+        log.platform.sync_path(log.directory / PARTITION_METADATA)
         log.platform.sync_directory(log.directory.parent)
     if log.directory_changed:
         log.directory_changed = False
@@ -48,20 +46,8 @@ def sync_segments(log: PartitionLog, segments: Sequence[Segment]) -> None:
         try:
             log.platform.sync_data(segment.file.fd)
             if not is_active:
-                for path in segment.index_paths:
-                    _sync_path(log, path)
+                segment.sync_indexes()
         except FileNotFoundError:
             if segment in list(log.segments):
                 raise
             # Retention deleted it meanwhile: nothing of it needs to last.
-
-
-def _sync_path(log: PartitionLog, path: Path) -> None:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return  # no aborted transactions, no topic id; a missing index is rebuilt
-    try:
-        log.platform.sync_data(fd)
-    finally:
-        os.close(fd)

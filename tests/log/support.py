@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kstream.log.analysis import Origin
+from kstream.log.cleanable import cleanable
+from kstream.log.compaction import Compaction
 from kstream.log.config import LogConfig
 from kstream.log.partition import AppendResult, PartitionLog
 from kstream.records.batch import BatchHeader, iter_headers, read_header
@@ -78,3 +80,29 @@ def _read_all(
             position += header.size_bytes
             next_offset = header.next_offset
         assert next_offset > before, f"no progress at offset {before}"
+
+
+def keyed_batch(*records: tuple[str, str | None], timestamp_ms: int = NOW_MS, **settings: Any) -> bytes:
+    """A batch of (key, value) records; a value of None is a tombstone."""
+    return build_batch(
+        [
+            (timestamp_ms, key.encode(), None if value is None else value.encode(), [("h", b"x")])
+            for key, value in records
+        ],
+        **settings,
+    )
+
+
+def compact(
+    log: PartitionLog, cleaned_offset: int | None = None, now_ms: int = NOW_MS, **settings: Any
+) -> Compaction:
+    """One round, whether it is worth it or not."""
+    compaction = Compaction(log, cleanable(log, cleaned_offset, now_ms), now_ms, **settings)
+    compaction.build_map(no_pause)
+    for group in compaction.groups():
+        compaction.swap(group, compaction.clean(group, no_pause)).finish()
+    return compaction
+
+
+def no_pause(size_bytes: int) -> None:
+    """Nobody else wants the interpreter."""

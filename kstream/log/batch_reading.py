@@ -1,0 +1,47 @@
+"""A segment's batches, read with plain reads: for threads, which must not fault on a mapping's cold pages
+while they hold the interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from kstream.log.platform import COLD_PIECE_BYTES
+from kstream.log.segment import Segment
+from kstream.records.batch import HEADER_SIZE, BatchHeader, read_header
+from kstream.records.errors import CorruptBatch
+
+
+def iter_batches(segment: Segment, offset: int) -> Iterator[tuple[BatchHeader, bytes, int]]:
+    """Header, buffer and position in it of each batch that ends at or behind `offset`.
+
+    Raises CorruptBatch where the bytes are no batches, OSError.
+    """
+    file = segment.file
+    end = segment.size_bytes
+    at = 0 if offset <= segment.base_offset else segment.locate(offset)
+    while at < end:
+        buffer = os.pread(file.fd, min(COLD_PIECE_BYTES, end - at), at)
+        position = 0
+        while len(buffer) - position >= HEADER_SIZE:
+            header = read_header(buffer, position)
+            size_bytes = header.size_bytes
+            if size_bytes > len(buffer) - position:
+                break
+            yield header, buffer, position
+            position += size_bytes
+        if not position:
+            buffer = _read_large(file.fd, at, end)
+            yield read_header(buffer), buffer, 0
+            position = len(buffer)
+        at += position
+
+
+def _read_large(fd: int, at: int, end: int) -> bytes:
+    """A batch that is larger than a piece. Raises CorruptBatch."""
+    size_bytes = read_header(os.pread(fd, HEADER_SIZE, at)).size_bytes
+    buffer = os.pread(fd, size_bytes, at) if size_bytes <= end - at else b""
+    if len(buffer) != size_bytes:
+        raise CorruptBatch(f"record batch of {size_bytes} bytes where {end - at} remain")
+    return buffer
