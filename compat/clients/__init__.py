@@ -8,7 +8,8 @@ from typing import cast
 
 from compat.story import Adapter, Traits
 
-CLIENTS = ("confluent-kafka", "kafka-python", "aiokafka", "kcat")
+CLIENTS = ("confluent-kafka", "kafka-python", "aiokafka", "kcat", "kafka-clients")
+NEED_JAVA = frozenset({"kafka-clients"})
 
 
 def adapter(client: str, bootstrap: str) -> Adapter:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from compat.clients import CLIENTS, adapter, traits
+from compat.clients import CLIENTS, NEED_JAVA, adapter, traits
 from compat.kstream_server import KstreamServer
 from compat.story import CODECS, Adapter, Chapter, ClientMissing, chapters
 from kstream.records.batch import read_header
@@ -22,7 +22,12 @@ pytestmark = [
 ]
 
 TOLD = [
-    pytest.param(client, chapter, id=f"{client}-{chapter.name}")
+    pytest.param(
+        client,
+        chapter,
+        id=f"{client}-{chapter.name}",
+        marks=[pytest.mark.java] if client in NEED_JAVA else [],
+    )
     for client in CLIENTS
     for chapter in chapters()
     if traits(client).administers or not chapter.needs_admin

@@ -1,0 +1,170 @@
+// Apache Kafka's own Java client behind the story: one JSON request a line on stdin, one JSON answer a line on stdout.
+// Run from its source: java -cp 'jars/*' Story.java HOST:PORT. Bytes travel as base64; Jackson comes with the jars.
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.concurrent.Future;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewPartitions;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.header.internals.RecordHeader;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+public class Story {
+    static final ObjectMapper JSON = new ObjectMapper();
+    static final long TIMEOUT_MS = 20_000;
+    static String bootstrap;
+    static Admin admin;
+
+    public static void main(String[] arguments) throws Exception {
+        bootstrap = arguments[0];
+        admin = Admin.create(Map.of("bootstrap.servers", bootstrap));
+        BufferedReader requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        for (String line = requests.readLine(); line != null; line = requests.readLine()) {
+            ObjectNode answer = JSON.createObjectNode();
+            try {
+                answer.set("result", JSON.valueToTree(tell(JSON.readTree(line))));
+            } catch (Exception error) {
+                answer.put("error", String.valueOf(error.getCause() == null ? error : error.getCause()));
+            }
+            System.out.println(JSON.writeValueAsString(answer));
+            System.out.flush();
+        }
+        admin.close();
+    }
+
+    static Object tell(JsonNode request) throws Exception {
+        String topic = request.path("topic").asText();
+        ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+        switch (request.get("do").asText()) {
+            case "version":
+                Properties about = new Properties();
+                about.load(Admin.class.getResourceAsStream("/kafka/kafka-version.properties"));
+                return about.getProperty("version");
+            case "create_topic":
+                admin.createTopics(List.of(new NewTopic(topic, request.get("partitions").asInt(), (short) 1))).all().get();
+                return null;
+            case "delete_topic":
+                admin.deleteTopics(List.of(topic)).all().get();
+                return null;
+            case "create_partitions":
+                admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(request.get("total").asInt()))).all().get();
+                return null;
+            case "partition_counts":
+                ObjectNode counts = JSON.createObjectNode();
+                admin.describeTopics(admin.listTopics().names().get()).allTopicNames().get()
+                    .forEach((name, found) -> counts.put(name, found.partitions().size()));
+                return counts;
+            case "topic_config":
+                ObjectNode values = JSON.createObjectNode();
+                admin.describeConfigs(List.of(resource)).all().get().get(resource).entries()
+                    .forEach(entry -> values.put(entry.name(), entry.value()));
+                return values;
+            case "set_topic_config":
+                List<AlterConfigOp> changes = new ArrayList<>();
+                request.get("values").properties().forEach(value -> changes.add(new AlterConfigOp(
+                    new ConfigEntry(value.getKey(), value.getValue().asText()), AlterConfigOp.OpType.SET)));
+                admin.incrementalAlterConfigs(Map.of(resource, changes)).all().get();
+                return null;
+            case "produce":
+                return produce(request, topic);
+            case "fetch":
+                return fetch(request, topic);
+            default:
+                throw new IllegalArgumentException(request.toString());
+        }
+    }
+
+    static Object produce(JsonNode request, String topic) throws Exception {
+        Properties properties = new Properties();
+        properties.put("bootstrap.servers", bootstrap);
+        properties.put("compression.type", request.get("codec").asText());
+        properties.put("enable.idempotence", request.get("idempotent").asBoolean());
+        properties.put("acks", "all");
+        properties.put("linger.ms", "20");
+        try (KafkaProducer<byte[], byte[]> producer =
+                new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer())) {
+            List<Future<RecordMetadata>> sent = new ArrayList<>();
+            for (JsonNode record : request.get("records")) {
+                List<Header> headers = new ArrayList<>();
+                for (JsonNode header : record.get("headers")) {
+                    headers.add(new RecordHeader(header.get(0).asText(), bytes(header.get(1))));
+                }
+                sent.add(producer.send(new ProducerRecord<>(topic, request.get("partition").asInt(),
+                    record.get("timestamp_ms").asLong(), bytes(record.get("key")), bytes(record.get("value")), headers)));
+            }
+            List<Long> offsets = new ArrayList<>();
+            for (Future<RecordMetadata> one : sent) {
+                offsets.add(one.get().offset());
+            }
+            return offsets;
+        }
+    }
+
+    static Object fetch(JsonNode request, String topic) {
+        Properties properties = new Properties();
+        properties.put("bootstrap.servers", bootstrap);
+        properties.put("auto.offset.reset", "none");
+        try (KafkaConsumer<byte[], byte[]> consumer =
+                new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
+            TopicPartition partition = new TopicPartition(topic, request.get("partition").asInt());
+            consumer.assign(List.of(partition));
+            if (request.hasNonNull("timestamp_ms")) {
+                long timestamp = request.get("timestamp_ms").asLong();
+                consumer.seek(partition, consumer.offsetsForTimes(Map.of(partition, timestamp)).get(partition).offset());
+            } else if (request.hasNonNull("offset")) {
+                consumer.seek(partition, request.get("offset").asLong());
+            } else {
+                consumer.seekToBeginning(List.of(partition));
+            }
+            ArrayNode got = JSON.createArrayNode();
+            long deadline = System.currentTimeMillis() + TIMEOUT_MS;
+            while (got.size() < request.get("count").asInt()) {
+                if (System.currentTimeMillis() > deadline) {
+                    throw new IllegalStateException(got.size() + " of " + request.get("count") + " records in time");
+                }
+                consumer.poll(Duration.ofSeconds(1)).forEach(record -> {
+                    if (got.size() < request.get("count").asInt()) {
+                        ObjectNode one = got.addObject();
+                        one.put("offset", record.offset());
+                        one.put("timestamp_ms", record.timestamp());
+                        one.put("key", text(record.key()));
+                        one.put("value", text(record.value()));
+                        ArrayNode headers = one.putArray("headers");
+                        record.headers().forEach(header -> headers.addArray().add(header.key()).add(text(header.value())));
+                    }
+                });
+            }
+            return got;
+        }
+    }
+
+    static byte[] bytes(JsonNode node) {
+        return node.isNull() ? null : Base64.getDecoder().decode(node.asText());
+    }
+
+    static String text(byte[] data) {
+        return data == null ? null : Base64.getEncoder().encodeToString(data);
+    }
+}
