@@ -114,6 +114,8 @@ def _describe_loggers(keys: Collection[str] | None) -> list[ConfigEntry]:
 
 
 def _row(entry: ConfigEntry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:
+    # Of loggers Kafka always tells the documentation, which is empty.
+    is_told = request.include_documentation or entry.source == ConfigSource.BROKER_LOGGER
     return DescribeConfigsResourceResult(
         name=entry.name,
         value=entry.value,
@@ -125,7 +127,7 @@ def _row(entry: ConfigEntry, request: DescribeConfigsRequest) -> DescribeConfigs
             for synonym in (entry.synonyms if request.include_synonyms else ())
         ],
         config_type=entry.type,
-        documentation=entry.documentation if request.include_documentation else None,
+        documentation=entry.documentation if is_told else None,
     )
 
 

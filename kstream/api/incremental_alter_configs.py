@@ -82,8 +82,9 @@ def _level(change: KeyChange) -> str | None:
         return None
     if change.operation in (Operation.APPEND, Operation.SUBTRACT):
         text = f"{Operation(change.operation).name} operation is not allowed for the BROKER_LOGGER resource"
-        raise ApiError(ErrorCode.INVALID_REQUEST, text)
-    raise ApiError(ErrorCode.UNKNOWN_SERVER_ERROR)
+    else:
+        text = f"Unknown operation type {change.operation} is not allowed for the BROKER_LOGGER resource"
+    raise ApiError(ErrorCode.INVALID_REQUEST, text)
 
 
 def _result(resource: AlteredResource) -> AlterConfigsResourceResponse:

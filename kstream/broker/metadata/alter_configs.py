@@ -14,6 +14,7 @@ from enum import IntEnum
 from functools import partial
 from typing import NamedTuple
 
+from kstream.broker.client_matching import parse_patterns
 from kstream.broker.metadata.bootstrap import MIN_INSYNC_REPLICAS
 from kstream.broker.metadata.create_topics import check_tiered_storage
 from kstream.broker.metadata.features import ELIGIBLE_LEADER_REPLICAS
@@ -34,6 +35,11 @@ from kstream.wire.schema import Message
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _INTERVAL_MS_MIN, _INTERVAL_MS_MAX = 100, 3_600_000
 """Of a client metrics subscription (KIP-714)."""
+
+
+_STANDBY_REPLICAS = "streams.num.standby.replicas"
+_TYPES_WITH_LISTS = frozenset({ResourceType.TOPIC, ResourceType.BROKER})
+"""Whose keys the controller knows well enough to add to their lists."""
 
 
 class Operation(IntEnum):
@@ -82,7 +88,11 @@ def alter_configs(
 ) -> Change[list[AlteredResource]]:
     """Change what can be changed; `replace_all` removes the keys that a resource does not mention."""
     counts = Counter((resource.resource_type, resource.name) for resource in resources)
-    has_odd_operation = any(_is_odd(resource) for resource in resources if not _is_of_one_broker(resource))
+    has_odd_operation = any(
+        resource.resource_type != ResourceType.BROKER and _has_odd_operation(resource)
+        for resource in resources
+        if counts[resource.resource_type, resource.name] == 1 and _is_well_formed(resource)
+    )
     records: list[Message] = []
     results: list[AlteredResource] = []
     for resource in resources:
@@ -90,11 +100,12 @@ def alter_configs(
         try:
             if counts[key] > 1:
                 raise _invalid("Each resource must appear at most once.")
+            _kind_of(resource)
             check_shape(resource)
-            if _is_of_one_broker(resource):
+            if resource.resource_type == ResourceType.BROKER:
                 _check_operations(resource)
-            elif has_odd_operation:
-                # Brokers look after their own; all else goes to the controller, in one request, which fails.
+            if has_odd_operation:
+                # What is well-formed goes to Kafka's controller in one request, which then fails as a whole.
                 raise ApiError(ErrorCode.UNKNOWN_SERVER_ERROR)
             records += _alter(image, config, resource, replace_all)
         except ApiError as error:
@@ -104,12 +115,24 @@ def alter_configs(
     return Change(results, () if validate_only else records)
 
 
-def _is_of_one_broker(resource: ResourceChange) -> bool:
-    return resource.resource_type == ResourceType.BROKER and resource.name != ""
+def _is_well_formed(resource: ResourceChange) -> bool:
+    try:
+        _kind_of(resource)
+        check_shape(resource)
+    except ApiError:
+        return False
+    return True
 
 
-def _is_odd(resource: ResourceChange) -> bool:
+def _has_odd_operation(resource: ResourceChange) -> bool:
     return any(change.operation not in _OPERATIONS for change in resource.changes)
+
+
+def _kind_of(resource: ResourceChange) -> _Kind:
+    kind = _KINDS.get(resource.resource_type)
+    if kind is None:
+        raise _invalid(f"Unknown resource type {resource.resource_type}")
+    return kind
 
 
 def _check_operations(resource: ResourceChange) -> None:
@@ -135,13 +158,11 @@ def check_shape(resource: ResourceChange) -> None:
 def _alter(
     image: MetadataImage, config: BrokerConfig, resource: ResourceChange, replace_all: bool
 ) -> list[Message]:
-    kind = _KINDS.get(resource.resource_type)
-    if kind is None:
-        raise _invalid(f"Unknown resource type {resource.resource_type}")
+    kind = _kind_of(resource)
     key: Resource = (resource.resource_type, resource.name)
     before = image.configs.get(key, {})
     after = {} if replace_all else dict(before)
-    keys = kind.keys()
+    keys = kind.keys() if resource.resource_type in _TYPES_WITH_LISTS else {}
     for change in resource.changes:
         _apply(after, change, keys.get(change.name), before)
     kind.check_name(image, config, resource.name)
@@ -256,7 +277,11 @@ def _check_group_values(
 def _check_group_range(config: BrokerConfig, key: str, value: str) -> None:
     """`consumer.session.timeout.ms` stays between `group.consumer.min.session.timeout.ms` and its `max`."""
     kind, _, rest = key.partition(".")
-    least, most = config.get(f"group.{kind}.min.{rest}"), config.get(f"group.{kind}.max.{rest}")
+    if key == _STANDBY_REPLICAS:
+        least: str | None = "0"
+        most = config.get("group.streams.max.standby.replicas")
+    else:
+        least, most = config.get(f"group.{kind}.min.{rest}"), config.get(f"group.{kind}.max.{rest}")
     if least is not None and most is not None and not int(least) <= int(value) <= int(most):
         raise ApiError(ErrorCode.INVALID_CONFIG, f"{key} must be in the range {least} to {most} inclusive.")
 
@@ -273,13 +298,14 @@ def _check_client_metrics_values(
     for key, value in values.items():
         if key not in keys:
             raise _invalid(f"Unknown client metrics configuration: {key}")
-        _validate(partial(keys[key].parse, value), ErrorCode.INVALID_REQUEST)
+        _validate(partial(keys[key].parse, value), ErrorCode.INVALID_CONFIG)
     interval_ms = values.get("interval.ms", "")
     if interval_ms and not _INTERVAL_MS_MIN <= int(interval_ms) <= _INTERVAL_MS_MAX:
         raise _invalid(
             f"Invalid value {interval_ms} for interval.ms, interval must be between"
             f" {_INTERVAL_MS_MIN} and {_INTERVAL_MS_MAX} (1 hour)"
         )
+    parse_patterns(values.get("match", ""))
 
 
 def _validate(check: Callable[[], object], code: ErrorCode) -> None:
