@@ -1,4 +1,4 @@
-"""kafka-clients: Apache Kafka's Java client, in a JVM that takes requests line by line (`java/Story.java`)."""
+"""kafka-clients: Apache Kafka's Java client, in a JVM that takes requests by the line (`java/Story.java`)."""
 
 from __future__ import annotations
 
