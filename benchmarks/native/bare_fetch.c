@@ -107,13 +107,25 @@ static void receive(int sock, unsigned char *to, size_t size) {
     }
 }
 
-static int64_t read_varint(const unsigned char **from) {
-    uint64_t raw = 0;
-    for (int shift = 0;; shift += 7) {
+static int64_t read_long_varint(const unsigned char **from, uint64_t raw) {
+    for (int shift = 7;; shift += 7) {
         unsigned char byte = *(*from)++;
         raw |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80)
             return (int64_t)(raw >> 1) ^ -(int64_t)(raw & 1);
+    }
+}
+
+/* Most varints of a record have one byte. */
+static inline int64_t read_varint(const unsigned char **from) {
+    unsigned char byte = *(*from)++;
+    if (byte < 0x80)
+        return (byte >> 1) ^ -(byte & 1);
+    return read_long_varint(from, byte & 0x7f);
+}
+
+static inline void skip_varint(const unsigned char **from) {
+    while (*(*from)++ >= 0x80) {
     }
 }
 
@@ -126,8 +138,8 @@ static void walk_batch(const unsigned char *batch, fetched *all) {
         int64_t size = read_varint(&field);
         record = field + size;
         field++; /* attributes */
-        read_varint(&field);
-        read_varint(&field);
+        skip_varint(&field); /* timestamp and offset deltas */
+        skip_varint(&field);
         int64_t key_size = read_varint(&field);
         field += key_size > 0 ? key_size : 0;
         all->bytes += read_varint(&field);
