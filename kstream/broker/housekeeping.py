@@ -1,5 +1,5 @@
-"""What a broker does by itself: retention, flushes by time, checkpoints, and unlinking what is no longer
-wanted.
+"""What a broker does by itself: retention, compaction, flushes by time, checkpoints, and unlinking what is no
+longer wanted.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import logging
 import trio
 
 from kstream.broker.broker import Broker
+from kstream.broker.log_cleaner import LogCleaner
 from kstream.broker.replica import disk_limiter
 from kstream.errors import ApiError
 from kstream.log.errors import LogStorageError
@@ -34,6 +35,8 @@ class Housekeeping:
             )
             nursery.start_soon(self._flush_forever)
             nursery.start_soon(self._unlink_forever)
+            if config.log_cleaner_enable:
+                nursery.start_soon(LogCleaner(self._broker).run_forever)
             nursery.start_soon(self.recover)
 
     async def recover(self) -> None:

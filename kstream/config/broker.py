@@ -82,6 +82,11 @@ class BrokerConfig:
     log_message_timestamp_before_max_ms: int
     log_message_timestamp_after_max_ms: int
     log_segment_delete_delay_ms: int
+    log_cleaner_enable: bool
+    log_cleaner_backoff_ms: int
+    log_cleaner_dedupe_buffer_size: int
+    log_cleaner_io_buffer_load_factor: float
+    log_cleaner_io_max_bytes_per_second: float
     replica_high_watermark_checkpoint_interval_ms: int
 
     # producers and coordinators

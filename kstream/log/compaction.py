@@ -147,7 +147,7 @@ class Compaction:
         self._map.latest_offset = self._limit_offset - 1
 
     def _next_bases(self) -> list[int]:
-        return [*(segment.base_offset for segment in self._segments[1:]), self._limit_offset]
+        return [*(segment.base_offset for segment in self._segments), self._limit_offset][1:]
 
     def _enter(self, header: BatchHeader, buffer: bytes, position: int, pause: Pause) -> bool:
         """Enter a batch's keys; returns whether all of them found room."""

@@ -62,6 +62,8 @@ class LogConfig:
                 config.message_timestamp_type = _timestamp_type(text)
             elif name in cls.__dataclass_fields__:
                 setattr(config, name, _parse(text, getattr(config, name)))
+        if "internal.segment.bytes" in values:
+            config.segment_bytes = int(values["internal.segment.bytes"])
         if config.is_compacted:
             # An active segment is never cleaned: it has to end before its records have waited too long.
             config.segment_ms = min(config.segment_ms, config.max_compaction_lag_ms)

@@ -7,6 +7,7 @@
 | `.kafka_cleanshutdown` | nothing needs recovery | written last of all, removed at the next start |
 | `recovery-point-offset-checkpoint` | what is on the disk | too low costs a longer recovery |
 | `log-start-offset-checkpoint` | starts inside a segment | too low shows deleted records again |
+| `cleaner-offset-checkpoint` | where compacted logs are clean up to | too low costs a round |
 | `replication-offset-checkpoint` | high watermarks | for Kafka; here they follow from the logs |
 
 A partition is opened when it is asked for, and not before. After an unclean stop one that nobody asks for
@@ -36,6 +37,7 @@ CLEAN_SHUTDOWN = ".kafka_cleanshutdown"
 RECOVERY_POINTS = "recovery-point-offset-checkpoint"
 LOG_START_OFFSETS = "log-start-offset-checkpoint"
 HIGH_WATERMARKS = "replication-offset-checkpoint"
+CLEANED_OFFSETS = "cleaner-offset-checkpoint"
 
 _PARTITION_NAME = re.compile(r"([A-Za-z0-9._-]+)-([0-9]+)")
 
@@ -60,6 +62,7 @@ class LogDirectory:
         self._recovery_points = _read_checkpoint(path / RECOVERY_POINTS)
         self._log_start_offsets = _read_checkpoint(path / LOG_START_OFFSETS)
         self._high_watermarks = _read_checkpoint(path / HIGH_WATERMARKS)
+        self._cleaned_offsets = _read_checkpoint(path / CLEANED_OFFSETS)
         self.unrecovered: set[PartitionKey] = set() if self.was_clean else set(self.partition_keys())
         """Partitions that nobody opened since an unclean stop."""
         self.leftovers = Removal(
@@ -158,7 +161,15 @@ class LogDirectory:
         return Removal([rename_for_deletion(path)]) if path.exists() else None
 
     def _is_remembered(self, key: PartitionKey) -> bool:
-        return key in self._logs or key in self._recovery_points or key in self._log_start_offsets
+        return any(
+            key in known
+            for known in (
+                self._logs,
+                self._recovery_points,
+                self._log_start_offsets,
+                self._cleaned_offsets,
+            )
+        )
 
     def _try_checkpoints(self) -> None:
         try:
@@ -168,8 +179,23 @@ class LogDirectory:
 
     def _forget(self, key: PartitionKey) -> None:
         self.unrecovered.discard(key)
-        for offsets in (self._recovery_points, self._log_start_offsets, self._high_watermarks):
+        for offsets in (
+            self._recovery_points,
+            self._log_start_offsets,
+            self._high_watermarks,
+            self._cleaned_offsets,
+        ):
             offsets.pop(key, None)
+
+    def cleaned_offset(self, topic: str, index: int) -> int | None:
+        """Where the last round of compaction ended in a partition; None if there was none."""
+        return self._cleaned_offsets.get((topic, index))
+
+    def write_cleaned_offset(self, topic: str, index: int, offset: int) -> None:
+        """Note that a partition is compacted up to an offset. May run in a thread. Raises OSError."""
+        self._cleaned_offsets[topic, index] = offset
+        with self._checkpointing:
+            write_offsets(self.path / CLEANED_OFFSETS, dict(self._cleaned_offsets))
 
     def write_checkpoints(self) -> None:
         """Write down recovery points, log starts and high watermarks. May run in a thread. Raises OSError.
@@ -197,6 +223,8 @@ class LogDirectory:
         write_offsets(self.path / RECOVERY_POINTS, dict(self._recovery_points))
         write_offsets(self.path / LOG_START_OFFSETS, dict(self._log_start_offsets))
         write_offsets(self.path / HIGH_WATERMARKS, dict(self._high_watermarks))
+        if self._cleaned_offsets or (self.path / CLEANED_OFFSETS).exists():
+            write_offsets(self.path / CLEANED_OFFSETS, dict(self._cleaned_offsets))
 
     def write_log_starts(self) -> None:
         """Write down log starts alone, before a client is told that records are gone. May run in a thread.

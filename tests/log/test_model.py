@@ -17,7 +17,7 @@ from kstream.log.errors import OffsetOutOfRange
 from kstream.log.partition import PartitionLog
 from kstream.records.batch import read_header
 from kstream.records.compression import Codec
-from tests.log.support import NOW_MS, append, batch_of, open_log, read_records
+from tests.log.support import NOW_MS, append, batch_of, compact, open_log, read_records
 
 CODECS = st.sampled_from([Codec.NONE, Codec.NONE, Codec.GZIP, Codec.LZ4])
 Stored = tuple[int, int, bytes]
@@ -107,6 +107,21 @@ class LogAndModel(RuleBasedStateMachine):
         self.log.delete_old_segments(NOW_MS).finish()
         self.model = [stored for stored in self.model if stored[0] >= self.start]
 
+    @rule(map_bytes=st.sampled_from([48, 1 << 20]))
+    def compact(self, map_bytes: int) -> None:
+        bound = compact(self.log, map_bytes=map_bytes).end_offset
+        in_range = [stored for stored in self.model if stored[0] < bound]
+        if not in_range:
+            return
+        # All records have the same key.
+        self.model = [in_range[-1], *self.model[len(in_range) :]]
+        last = in_range[-1][0]
+        self.batches = [
+            (first, end)
+            for first, end in self.batches
+            if first >= bound or end + 1 == bound or first <= last <= end
+        ]
+
     @rule(part=st.floats(0, 1))
     def truncate(self, part: float) -> None:
         offset = self.start + int((self.end - self.start) * part)
@@ -151,7 +166,8 @@ class LogAndModel(RuleBasedStateMachine):
         if rest:
             header = read_header(found.view())
             assert header.last_offset >= offset
-            assert header.base_offset <= rest[0][0] <= header.last_offset
+            assert header.base_offset <= rest[0][0]
+            assert not header.record_count or rest[0][0] <= header.last_offset
         with pytest.raises(OffsetOutOfRange):
             self.log.read(self.end + 1, 1)
 
