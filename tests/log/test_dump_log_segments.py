@@ -10,7 +10,7 @@ from compat.kafka_jars import KafkaUnavailable
 from kstream.log.config import LogConfig
 from kstream.records.compression import Codec
 from tests.log.kafka_tools import dump
-from tests.log.support import NOW_MS, append, batch_of, end_transaction, open_log
+from tests.log.support import NOW_MS, append, batch_of, compact, end_transaction, keyed_batch, open_log
 
 pytestmark = pytest.mark.java
 
@@ -40,6 +40,56 @@ def directory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         log = open_log(directory, CONFIG)
     log.close()
     return directory
+
+
+@pytest.fixture(scope="module")
+def compacted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that compaction makes: holes, recompressed batches, delete horizons, empty batches, markers."""
+    directory = tmp_path_factory.mktemp("compacted") / "orders-0"
+    log = open_log(directory, CONFIG)
+    for number in range(600):
+        records = [(f"k{(number * 7 + at) % 50}", None if number % 11 == 5 else "v" * 40) for at in range(5)]
+        is_transactional = number % 3 == 0
+        append(
+            log,
+            keyed_batch(
+                *records,
+                timestamp_ms=NOW_MS + number * 10,
+                codec=Codec(number % 5),
+                producer_id=7 + number % 3,
+                producer_epoch=0,
+                base_sequence=number // 3 * 5,
+                is_transactional=is_transactional,
+            ),
+        )
+        if is_transactional:
+            end_transaction(log, 7, is_commit=number % 2 == 0)
+    log.roll(NOW_MS)
+    compact(log, now_ms=NOW_MS)
+    compact(log, now_ms=NOW_MS + 10)
+    for number in range(20):
+        append(log, keyed_batch(("k1", "v" * 100), timestamp_ms=NOW_MS + 10_000 + number))
+    log.close()
+    return directory
+
+
+def test_what_compaction_wrote(compacted: Path) -> None:
+    suffixes = [".log", ".index", ".timeindex", ".txnindex", ".snapshot"]
+    lines = dumped(compacted, suffixes, "--deep-iteration")
+    batches = [line for line in lines if line.startswith("baseOffset:")]
+    assert all(line.endswith("isvalid: true") for line in batches)
+    assert sum("deleteHorizonMs: OptionalLong[" in line for line in batches) > 0
+    assert sum("count: 0 " in line for line in batches) > 0
+    for codec in ("gzip", "snappy", "lz4", "zstd"):
+        assert any(f"compresscodec: {codec}" in line for line in batches)
+    assert 50 < sum(line.startswith("| offset:") for line in lines) < 1000
+    expected = (
+        *("baseOffset:", "| offset:", "offset:", "timestamp:", "version:", "producerId:"),
+        *("Dumping", "Log starting", "Non-consecutive offsets", "  "),
+    )
+    assert [line for line in lines if not line.startswith(expected)] == []
+    lines = dumped(compacted, [".index", ".timeindex"], "--index-sanity-check")
+    assert sum(line.endswith("passed sanity check.") for line in lines) == len(lines) // 2
 
 
 def dumped(directory: Path, suffixes: list[str], *options: str) -> list[str]:
