@@ -1,6 +1,7 @@
 """Time, as an argument.
 
-Nothing left of the broker reads a clock: it is given `now_ms`. The broker owns one `Clock`; tests own another.
+Nothing left of the broker reads a clock: it is given `now_ms`. The broker owns one `Clock`; tests own
+another.
 """
 
 from __future__ import annotations
