@@ -91,9 +91,11 @@ class Segment:
     ) -> Segment:
         """A new, empty segment. Raises OSError."""
         segment = cls(directory, base_offset, platform, size_bytes=0, now_ms=now_ms, suffix=suffix)
+        # The `.log` comes last: if anything fails before, no start finds a segment that the log never had,
+        # whose base offset may by then lie inside an older one.
+        segment.clear_indexes()
         segment._file = SegmentFile(segment.path, platform, create=True)
         segment._file.cut(0)
-        segment.clear_indexes()
         return segment
 
     @property

@@ -11,6 +11,7 @@ import pytest
 
 from kstream.log.config import LogConfig
 from kstream.log.errors import LogStorageError
+from kstream.log.indexes import Index
 from kstream.log.platform import Buffer, Platform
 from tests.log.support import append, batch_of, open_log, read_headers, read_records
 
@@ -166,3 +167,24 @@ def test_file_size_limits_of_the_process(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert append(log, batch_of(1, value=bytes(60_000))).base_offset == 2
     assert len(read_headers(log)) == 3
+
+
+def test_a_roll_that_fails_half_way_leaves_no_segment_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = LogConfig(segment_bytes=1000)
+    log = open_log(tmp_path / "t-0", config)
+    while log.size_bytes < 500:
+        append(log, batch_of(1))
+
+    def out_of_descriptors(index: Index) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "clear", out_of_descriptors)
+        with pytest.raises(LogStorageError, match="Too many open files"):
+            append(log, batch_of(1, value=bytes(600)))
+    append(log, batch_of(1))  # small enough for the old segment
+    end_offset = log.end_offset
+    log.close()
+    assert open_log(tmp_path / "t-0", config, was_clean=True).end_offset == end_offset
