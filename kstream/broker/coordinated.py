@@ -16,10 +16,11 @@ import trio
 
 from kstream.broker.partition import Partition
 from kstream.coordinator.codec import encode_record
-from kstream.coordinator.outcome import Outcome, TimerKey
+from kstream.coordinator.outcome import Notice, Outcome, TimerKey
 from kstream.coordinator.shard import Shard
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.errors import LogStorageError
+from kstream.log.partition import Origin
 from kstream.records.batch import read_header
 from kstream.records.builder import build_batch
 from kstream.records.compression import Codec
@@ -65,7 +66,9 @@ class Reply:
 
 
 class Coordinated(Generic[S]):
-    """A loaded shard with its partition. `set_timer` takes a key and a delay in ms, or None to cancel."""
+    """A loaded shard with its partition. `set_timer` takes a key and a delay in ms, or None to cancel;
+    `on_effect` an effect that is no notice, once its records are written, and the leader epoch.
+    """
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class Coordinated(Generic[S]):
         now_ms: Callable[[], int],
         set_timer: Callable[[TimerKey, int | None], None],
         on_failure: Callable[[], None],
+        on_effect: Callable[[object, int], None],
     ) -> None:
         self.shard = shard
         self.partition = partition
@@ -84,8 +88,10 @@ class Coordinated(Generic[S]):
         self._now_ms = now_ms
         self._set_timer = set_timer
         self._on_failure = on_failure
+        self._on_effect = on_effect
         self._records: list[tuple[int, bytes | None, bytes | None]] = []
         self._replies: list[tuple[Reply, Any]] = []
+        self._effects: list[object] = []
         self._collecting = 1
         """Number of the batch that is being collected; all before it are written or being written."""
         self._written = 0
@@ -117,10 +123,17 @@ class Coordinated(Generic[S]):
         for key, delay_ms in outcome.timers.items():
             self._set_timer(key, delay_ms)
         for effect in outcome.effects:
-            log.info("%s", effect.text)
+            if isinstance(effect, Notice):
+                log.info("%s", effect.text)
+            else:
+                self._effects.append(effect)
+        must_wait = bool(self._records) or self._written_one is not None
+        if not must_wait:
+            effects, self._effects = self._effects, []
+            self._carry_effects(effects)
         if not outcome.replies:
             return
-        if self._records or self._written_one is not None:
+        if must_wait:
             for token, response in outcome.replies:
                 assert isinstance(token, Reply)
                 self._replies.append((token, response))
@@ -128,6 +141,11 @@ class Coordinated(Generic[S]):
             for token, response in outcome.replies:
                 assert isinstance(token, Reply)
                 token.send(response)
+
+    def _carry_effects(self, effects: list[object]) -> None:
+        """The records that these effects came with are written."""
+        for effect in effects:
+            self._on_effect(effect, self.leader_epoch)
 
     async def write(self) -> None:
         """Return once everything collected until now is written and its replies are sent."""
@@ -146,7 +164,8 @@ class Coordinated(Generic[S]):
             # Others that are ready to run may have something for the same batch.
             await trio.lowlevel.checkpoint()
             number, records, replies = self._collecting, self._records, self._replies
-            self._collecting, self._records, self._replies = number + 1, [], []
+            effects = self._effects
+            self._collecting, self._records, self._replies, self._effects = number + 1, [], [], []
             try:
                 if records and not self._failed:
                     batch = build_batch(records, codec=self._codec)
@@ -156,8 +175,43 @@ class Coordinated(Generic[S]):
                 self._fail(replies)
                 return
             self._written = number
+            self._carry_effects(effects)
             for reply, response in replies:
                 reply.send(response)
+        finally:
+            self._written_one = None
+            done.set()
+
+    async def write_alone(self, prepare: Callable[[], bytes | None]) -> None:
+        """Write a batch that cannot be one with others, behind all that was collected before.
+
+        `prepare` gives the batch when its turn has come, after it has replayed what is in it; None writes
+        nothing. What is collected from then on is written behind it.
+
+        Raises:
+            ApiError: what `prepare` raises; NOT_COORDINATOR if the batch could not be written.
+        """
+        while self._written_one is not None or self._records or self._replies:
+            await self.write()
+            if self._failed:
+                break
+        if self._failed:
+            raise ApiError(ErrorCode.NOT_COORDINATOR)
+        batch = prepare()
+        if batch is None:
+            return
+        header = read_header(batch)
+        done = self._written_one = trio.Event()
+        try:
+            # Shielded: what is replayed must be written.
+            with trio.CancelScope(shield=True):
+                await self.partition.append(
+                    batch, (header,), now_ms=header.max_timestamp_ms, origin=Origin.COORDINATOR
+                )
+        except (ApiError, LogStorageError) as error:
+            log.error("%s-%d: %s", self.partition.topic_name, self.partition.index, error)
+            self._fail([])
+            raise ApiError(ErrorCode.NOT_COORDINATOR) from error
         finally:
             self._written_one = None
             done.set()

@@ -38,8 +38,15 @@ log = logging.getLogger(__name__)
 S = TypeVar("S", bound=Shard)
 
 
+def _no_effect(effect: object, leader_epoch: int) -> None:
+    raise TypeError(f"nobody carries out {effect!r}")
+
+
 class CoordinatorRuntime(Generic[S]):
-    """All partitions of `topic` that this broker leads, each with a shard of `make_shard`."""
+    """All partitions of `topic` that this broker leads, each with a shard of `make_shard`.
+
+    `on_effect` gets the effects that are no notices, with the partition's leader epoch, once they are due.
+    """
 
     def __init__(
         self,
@@ -52,6 +59,7 @@ class CoordinatorRuntime(Generic[S]):
         clock: Clock,
         with_records: Iterable[int] = (),
         codec: Codec = Codec.NONE,
+        on_effect: Callable[[object, int], None] = _no_effect,
     ) -> None:
         self.topic = topic
         self._make_shard = make_shard
@@ -60,6 +68,7 @@ class CoordinatorRuntime(Generic[S]):
         self._metadata = metadata
         self._clock = clock
         self._codec = codec
+        self._on_effect = on_effect
         self._loaded: dict[int, Coordinated[S]] = {}
         self._loading: set[int] = set()
         self._unloaded = set(with_records)
@@ -84,9 +93,7 @@ class CoordinatorRuntime(Generic[S]):
             ApiError: NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, or what the operation raises.
         """
         index = self.partition_of(key)
-        coordinated = self._loaded.get(index)
-        if coordinated is None:
-            coordinated = await self._load(index)
+        coordinated = await self.coordinated(index)
         try:
             return await coordinated.perform(operation)
         except ApiError:
@@ -95,6 +102,11 @@ class CoordinatorRuntime(Generic[S]):
             # Half an operation may be done: what is written is whole.
             self._unload(index)
             raise
+
+    async def coordinated(self, index: int) -> Coordinated[S]:
+        """One partition, loaded. Raises ApiError: NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS."""
+        found = self._loaded.get(index)
+        return await self._load(index) if found is None else found
 
     async def load_all(self) -> list[Coordinated[S]]:
         """Every partition that has records, loaded.
@@ -156,6 +168,7 @@ class CoordinatorRuntime(Generic[S]):
             now_ms=self._clock.now_ms,
             set_timer=partial(self._set_timer, index),
             on_failure=partial(self._unload, index),
+            on_effect=self._on_effect,
         )
         self._loaded[index] = coordinated
         self._unloaded.discard(index)

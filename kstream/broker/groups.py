@@ -7,12 +7,16 @@ from functools import partial
 
 import trio
 
+from kstream.broker.coordinated_transactions import end_transaction, perform_in_transaction
 from kstream.broker.coordinator_runtime import CoordinatorRuntime
+from kstream.broker.enlistments import Guard
+from kstream.broker.markers import Marker
 from kstream.broker.metadata.create_topics import create_topics
 from kstream.broker.metadata.delta import MetadataDelta
 from kstream.broker.metadata.image import OFFSETS_TOPIC
 from kstream.broker.metadata.internal_topics import new_topic
 from kstream.broker.metadata.store import MetadataStore
+from kstream.broker.partition import Partition
 from kstream.broker.partitions import Partitions
 from kstream.clock import Clock
 from kstream.config.broker import BrokerConfig
@@ -27,6 +31,7 @@ from kstream.groups.join import join_group
 from kstream.groups.settings import Caller, GroupSettings
 from kstream.groups.shard import GroupShard
 from kstream.groups.sync import sync_group
+from kstream.groups.txn_commit import commit_offsets_in_transaction
 from kstream.log.directory import LogDirectory
 from kstream.records.compression import Codec
 from kstream.records.schemas.group import KEYS, VALUES
@@ -40,6 +45,7 @@ from kstream.wire.messages.offset_commit import OffsetCommitRequest, OffsetCommi
 from kstream.wire.messages.offset_delete import OffsetDeleteRequest, OffsetDeleteResponse
 from kstream.wire.messages.offset_fetch import OffsetFetchResponseGroup
 from kstream.wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+from kstream.wire.messages.txn_offset_commit import TxnOffsetCommitRequest, TxnOffsetCommitResponse
 
 _GROUP_ID_LENGTH_MAX = 10_000
 """Flexible versions carry longer strings than the records of `__consumer_offsets` can: 32,767 bytes."""
@@ -78,6 +84,7 @@ class GroupCoordinator:
         settings = settings_of(config)
         self._config = config
         self._metadata = metadata
+        self._clock = clock
         self._runtime = CoordinatorRuntime(
             OFFSETS_TOPIC,
             lambda: GroupShard(settings),
@@ -173,6 +180,42 @@ class GroupCoordinator:
             request.group_id, lambda shard, now_ms, token: delete_offsets(shard.state, request, token)
         )
         return response
+
+    # Transactions
+
+    async def partition_of(self, group_id: str) -> Partition:
+        """The partition that a group's offsets are written to.
+
+        Raises:
+            ApiError: INVALID_GROUP_ID, NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS.
+        """
+        _check_group_id(group_id)
+        return (await self._runtime.coordinated(self._runtime.partition_of(group_id))).partition
+
+    async def commit_in_transaction(
+        self, request: TxnOffsetCommitRequest, guard: Guard | None
+    ) -> TxnOffsetCommitResponse:
+        """Positions that count once the producer's transaction is committed."""
+        _check_group_id(request.group_id)
+        coordinated = await self._runtime.coordinated(self._runtime.partition_of(request.group_id))
+        response = await perform_in_transaction(
+            coordinated,
+            lambda shard, now_ms, token: commit_offsets_in_transaction(shard.state, request, token, now_ms),
+            producer_id=request.producer_id,
+            producer_epoch=request.producer_epoch,
+            guard=guard,
+            now_ms=self._clock.now_ms(),
+        )
+        assert isinstance(response, TxnOffsetCommitResponse)
+        return response
+
+    async def end_transaction(self, index: int, marker: Marker) -> None:
+        """A producer's transaction has ended: so it does in one partition of `__consumer_offsets`.
+
+        Raises:
+            ApiError: INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED besides.
+        """
+        await end_transaction(await self._runtime.coordinated(index), marker, now_ms=self._clock.now_ms())
 
     # Operators
 

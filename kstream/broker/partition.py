@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kstream.broker.enlistments import Enlistments
 from kstream.broker.replica import LocalReplica
 from kstream.broker.waiters import AppendWaiter
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.config import INT64_MAX, LogConfig
-from kstream.log.partition import AppendResult, PartitionLog
+from kstream.log.partition import AppendResult, Origin, PartitionLog
 from kstream.log.slices import LogSlice
 from kstream.records.batch import BatchHeader
 from kstream.records.compression import Codec
@@ -24,6 +25,7 @@ class Partition:
         "_unflushed_since_ms",
         "codec",
         "codec_level",
+        "enlistments",
         "index",
         "is_durable",
         "leader_epoch",
@@ -46,6 +48,7 @@ class Partition:
         self.leader_epoch = leader_epoch
         log.begin_epoch(leader_epoch)
         self.waiters: set[AppendWaiter] = set()
+        self.enlistments = Enlistments(log)
         self._durable_end_offset = log.end_offset
         self._unflushed_since_ms: int | None = None
         self.is_durable = False
@@ -98,7 +101,12 @@ class Partition:
         raise ApiError(ErrorCode.UNKNOWN_LEADER_EPOCH)
 
     async def append(
-        self, buffer: memoryview | bytes, headers: Sequence[BatchHeader], *, now_ms: int
+        self,
+        buffer: memoryview | bytes,
+        headers: Sequence[BatchHeader],
+        *,
+        now_ms: int,
+        origin: Origin = Origin.CLIENT,
     ) -> AppendResult:
         """Append validated batches, publish them, and wake whoever waits for them.
 
@@ -106,7 +114,9 @@ class Partition:
             ApiError: the producer's epoch or sequence does not fit.
             LogStorageError: the disk refused.
         """
-        result = await self.replica.append(buffer, headers, leader_epoch=self.leader_epoch, now_ms=now_ms)
+        result = await self.replica.append(
+            buffer, headers, leader_epoch=self.leader_epoch, now_ms=now_ms, origin=origin
+        )
         if self.is_durable:
             self._durable_end_offset = max(self._durable_end_offset, await self.replica.flush())
         if self.waiters:

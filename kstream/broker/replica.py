@@ -12,7 +12,7 @@ from typing import Protocol
 
 import trio
 
-from kstream.log.partition import AppendResult, PartitionLog
+from kstream.log.partition import AppendResult, Origin, PartitionLog
 from kstream.log.slices import LogSlice
 from kstream.records.batch import BatchHeader
 
@@ -35,7 +35,13 @@ class Replica(Protocol):
     """One copy of one partition, of which this broker is the leader."""
 
     async def append(
-        self, buffer: memoryview | bytes, headers: Sequence[BatchHeader], *, leader_epoch: int, now_ms: int
+        self,
+        buffer: memoryview | bytes,
+        headers: Sequence[BatchHeader],
+        *,
+        leader_epoch: int,
+        now_ms: int,
+        origin: Origin = Origin.CLIENT,
     ) -> AppendResult: ...
 
     async def read(
@@ -56,7 +62,13 @@ class LocalReplica:
         self._flush_done: trio.Event | None = None
 
     async def append(
-        self, buffer: memoryview | bytes, headers: Sequence[BatchHeader], *, leader_epoch: int, now_ms: int
+        self,
+        buffer: memoryview | bytes,
+        headers: Sequence[BatchHeader],
+        *,
+        leader_epoch: int,
+        now_ms: int,
+        origin: Origin = Origin.CLIENT,
     ) -> AppendResult:
         """Write batches at the end of the log.
 
@@ -64,7 +76,7 @@ class LocalReplica:
             ApiError: the producer's epoch or sequence does not fit.
             LogStorageError: the disk refused; the log is as it was before.
         """
-        return self.log.append(buffer, headers, leader_epoch=leader_epoch, now_ms=now_ms)
+        return self.log.append(buffer, headers, leader_epoch=leader_epoch, now_ms=now_ms, origin=origin)
 
     async def read(
         self, offset: int, size_bytes_max: int, *, end_offset: int, min_one_batch: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from kstream.wire.schema import Message, Struct
+from kstream.wire.schema import Message
 
 TimerKey = tuple[Hashable, ...]
 """What a timer is for: its kind, then whose it is. Setting a key again moves its deadline."""
@@ -21,7 +21,7 @@ class CoordinatorRecord(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """Something an operator may want to read in the log. The only effect that classic groups have."""
+    """An effect: something an operator may want to read in the log. The only one that classic groups have."""
 
     text: str
 
@@ -31,18 +31,19 @@ class Outcome:
 
     `replies` pairs an answer with the token that its request came with; a request whose token is not there
     goes on waiting, and a later outcome answers it. `timers` maps a key to a delay in milliseconds from now,
-    or to None, which cancels it.
+    or to None, which cancels it. `effects` are notices, and what the coordinator's own runtime knows how to
+    carry out, once the records are written.
     """
 
     __slots__ = ("effects", "records", "replies", "timers")
 
     def __init__(self) -> None:
         self.records: list[CoordinatorRecord] = []
-        self.replies: list[tuple[object, Struct]] = []
+        self.replies: list[tuple[object, object]] = []
         self.timers: dict[TimerKey, int | None] = {}
-        self.effects: list[Notice] = []
+        self.effects: list[object] = []
 
-    def reply(self, token: object, response: Struct) -> Outcome:
+    def reply(self, token: object, response: object) -> Outcome:
         """Add an answer; returns itself, for operations that end so."""
         self.replies.append((token, response))
         return self

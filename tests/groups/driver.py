@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kstream.coordinator.codec import RecordDecoder, encode_record
-from kstream.coordinator.outcome import CoordinatorRecord, Outcome
+from kstream.coordinator.outcome import CoordinatorRecord, Notice, Outcome
 from kstream.coordinator.timers import TimerHeap
 from kstream.groups.classic import ClassicGroup
 from kstream.groups.settings import GroupSettings
@@ -93,7 +93,7 @@ class Driver:
                 self.timers.cancel(timer)
             else:
                 self.timers.set(timer, self.now_ms + delay_ms)
-        self.notices += [effect.text for effect in outcome.effects]
+        self.notices += [effect.text for effect in outcome.effects if isinstance(effect, Notice)]
         for token, response in outcome.replies:
             assert isinstance(token, Token)
             self.unanswered.remove(token)

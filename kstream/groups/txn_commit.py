@@ -1,0 +1,67 @@
+"""TxnOffsetCommit: positions that count once the transaction they came with is committed (KIP-98)."""
+
+from __future__ import annotations
+
+from kstream.coordinator.outcome import Outcome
+from kstream.errors import ApiError, ErrorCode
+from kstream.groups.group_records import OFFSET_VERSION, OFFSET_VERSION_WITH_TOPIC_ID, offset_record
+from kstream.groups.state import GroupState
+from kstream.records.schemas.group import OffsetCommitValue
+from kstream.wire.messages.txn_offset_commit import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse,
+    TxnOffsetCommitResponsePartition,
+    TxnOffsetCommitResponseTopic,
+)
+from kstream.wire.uuids import ZERO_UUID
+
+
+def commit_offsets_in_transaction(
+    state: GroupState, request: TxnOffsetCommitRequest, token: object, now_ms: int
+) -> Outcome:
+    """The records of positions, to be written in the producer's transaction.
+
+    Raises:
+        ApiError: the whole commit is refused.
+    """
+    _check_member(state, request)
+    out = Outcome()
+    response = TxnOffsetCommitResponse()
+    metadata_max = state.settings.offset_metadata_max_bytes
+    for topic in request.topics:
+        answer = TxnOffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id)
+        response.topics.append(answer)
+        version = OFFSET_VERSION if topic.topic_id == ZERO_UUID else OFFSET_VERSION_WITH_TOPIC_ID
+        for partition in topic.partitions:
+            index = partition.partition_index
+            result = TxnOffsetCommitResponsePartition(partition_index=index)
+            answer.partitions.append(result)
+            metadata = partition.committed_metadata or ""
+            if len(metadata) > metadata_max:
+                result.error_code = ErrorCode.OFFSET_METADATA_TOO_LARGE
+                continue
+            value = OffsetCommitValue(
+                offset=partition.committed_offset,
+                leader_epoch=partition.committed_leader_epoch,
+                metadata=metadata,
+                commit_timestamp=now_ms,
+                expire_timestamp=-1,
+                topic_id=topic.topic_id,
+            )
+            out.records.append(offset_record(request.group_id, topic.name, index, value, version))
+    return out.reply(token, response)
+
+
+def _check_member(state: GroupState, request: TxnOffsetCommitRequest) -> None:
+    """Producers that do not say which member they commit for (KIP-447) may always commit. Raises ApiError."""
+    generation, member_id = request.generation_id_or_member_epoch, request.member_id
+    group = state.groups.get(request.group_id)
+    if group is None:
+        if generation >= 0:
+            raise ApiError(ErrorCode.ILLEGAL_GENERATION)
+        return
+    if generation < 0 and (group.is_empty or (not member_id and request.group_instance_id is None)):
+        return
+    group.check_member(member_id, request.group_instance_id)
+    if generation != group.generation:
+        raise ApiError(ErrorCode.ILLEGAL_GENERATION)
