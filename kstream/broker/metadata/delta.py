@@ -10,6 +10,7 @@ class MetadataDelta:
 
     __slots__ = (
         "brokers_changed",
+        "client_quotas_changed",
         "configs_changed",
         "features_changed",
         "topics_changed",
@@ -27,6 +28,7 @@ class MetadataDelta:
         self.configs_changed: set[Resource] = set()
         self.brokers_changed: set[int] = set()
         self.features_changed = False
+        self.client_quotas_changed = False
 
     @property
     def broker_configs_changed(self) -> bool:

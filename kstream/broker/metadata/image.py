@@ -33,6 +33,9 @@ class ResourceType(IntEnum):
     GROUP = 32
 
 
+QuotaEntity = tuple[tuple[str, str | None], ...]
+"""Whose quota it is: (type, name) pairs ordered by type; the name None is the default of a type (KIP-546)."""
+
 Resource = tuple[int, str]
 """A ResourceType and a name; the empty name of a broker resource is the cluster-wide default."""
 
@@ -91,10 +94,11 @@ class BrokerImage(NamedTuple):
 
 
 class MetadataImage:
-    """Topics, configuration, features, brokers and producer ids."""
+    """Topics, configuration, features, brokers, client quotas and producer ids."""
 
     __slots__ = (
         "brokers",
+        "client_quotas",
         "configs",
         "features",
         "next_producer_id",
@@ -110,6 +114,8 @@ class MetadataImage:
         self.normalized_names: dict[str, set[str]] = {}
         """Topic names by their name with '.' replaced by '_': metrics cannot tell those apart."""
         self.configs: dict[Resource, dict[str, str]] = {}
+        self.client_quotas: dict[QuotaEntity, dict[str, float]] = {}
+        """Values by key, such as `producer_byte_rate`."""
         self.features: dict[str, int] = {}
         self.brokers: dict[int, BrokerImage] = {}
         self.next_producer_id = 0

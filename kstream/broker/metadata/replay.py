@@ -1,20 +1,28 @@
 """Replay: the only code that changes a `MetadataImage`, one record at a time.
 
-Records of features that kstream does not have yet (quotas, SCRAM users, ACLs, delegation tokens,
+Records of features that kstream does not have yet (SCRAM users, ACLs, delegation tokens,
 controllers) are passed over: they stay in the log for the version that knows them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kstream.broker.metadata.delta import MetadataDelta
-from kstream.broker.metadata.image import BrokerImage, MetadataImage, PartitionImage, ResourceType, TopicImage
+from kstream.broker.metadata.image import (
+    BrokerImage,
+    MetadataImage,
+    PartitionImage,
+    QuotaEntity,
+    ResourceType,
+    TopicImage,
+)
 from kstream.errors import KstreamError
 from kstream.records.schemas.metadata import (
     BrokerRegistrationChangeRecord,
+    ClientQuotaRecord,
     ConfigRecord,
     FeatureLevelRecord,
     FenceBrokerRecord,
@@ -149,6 +157,25 @@ def _config(image: MetadataImage, record: ConfigRecord, delta: MetadataDelta) ->
     delta.configs_changed.add(resource)
 
 
+def _client_quota(image: MetadataImage, record: ClientQuotaRecord, delta: MetadataDelta) -> None:
+    entity = quota_entity((part.entity_type, part.entity_name) for part in record.entity)
+    values = dict(image.client_quotas.get(entity, {}))
+    if record.remove:
+        values.pop(record.key, None)
+    else:
+        values[record.key] = record.value
+    if values:
+        image.client_quotas[entity] = values
+    else:
+        image.client_quotas.pop(entity, None)
+    delta.client_quotas_changed = True
+
+
+def quota_entity(parts: Iterable[tuple[str, str | None]]) -> QuotaEntity:
+    """An entity in the one order it is known by; the last name of a type counts."""
+    return tuple(sorted(dict(parts).items(), key=lambda part: part[0]))
+
+
 def _feature_level(image: MetadataImage, record: FeatureLevelRecord, delta: MetadataDelta) -> None:
     if record.feature_level:
         image.features[record.name] = record.feature_level
@@ -223,6 +250,7 @@ _REPLAYS: dict[type[Message], Callable[[MetadataImage, Any, MetadataDelta], None
     PartitionRecord: _partition,
     PartitionChangeRecord: _partition_change,
     ConfigRecord: _config,
+    ClientQuotaRecord: _client_quota,
     FeatureLevelRecord: _feature_level,
     ProducerIdsRecord: _producer_ids,
     RegisterBrokerRecord: _register_broker,
