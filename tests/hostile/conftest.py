@@ -18,7 +18,7 @@ OPEN_FILES = 8192
 
 
 def _allow_many_connections() -> None:
-    """A thousand connections are more than a shell's usual soft limit; the server inherits ours."""
+    """Ours alone: a thousand connections are more than a shell's usual soft limit. Servers raise their own."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft < wanted:
@@ -28,8 +28,8 @@ def _allow_many_connections() -> None:
 @pytest.fixture(scope="module")
 def kstream() -> Iterator[KstreamServer]:
     """A kstream process, for tests that look into it."""
-    _allow_many_connections()
     with KstreamServer() as running:
+        _allow_many_connections()
         yield running
         assert running.is_running, running.log_tail()
         assert "Traceback" not in running.log_path.read_text(), running.log_path.read_text()[-4000:]
