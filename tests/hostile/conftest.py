@@ -18,7 +18,7 @@ OPEN_FILES = 8192
 
 
 def _allow_many_connections() -> None:
-    """Ours alone: a thousand connections are more than a shell's usual soft limit. Servers raise their own."""
+    """Ours alone: a thousand connections are more than shells allow by default. Servers raise their own."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft < wanted:
