@@ -59,6 +59,7 @@ __all__ = [
     "check_batch",
     "check_records",
     "must_check_records",
+    "request_fault",
 ]
 
 _INT32 = struct.Struct(">i")
@@ -80,7 +81,7 @@ def check_batch(buffer: Buffer, *, api_version: int, size_bytes_max: int) -> Bat
     try:
         header = _new_tuple(BatchHeader, _unpack_header(buffer, 0))
     except struct.error:
-        raise _request_fault(buffer, api_version) or _invalid("no record batch") from None
+        raise request_fault(buffer, api_version) or _invalid("no record batch") from None
     (base_offset, length, _, magic, crc, attributes, last_delta, _, _, producer_id, _, sequence, count) = (
         header
     )
@@ -90,7 +91,7 @@ def check_batch(buffer: Buffer, *, api_version: int, size_bytes_max: int) -> Bat
         or size_bytes != len(buffer)
         or (attributes & CODEC_MASK == Codec.ZSTD and api_version < _ZSTD_REQUEST_VERSION)
     ):
-        fault = _request_fault(buffer, api_version)
+        fault = request_fault(buffer, api_version)
         if fault is not None:
             raise fault
     if base_offset:
@@ -116,7 +117,7 @@ def _invalid(detail: str) -> InvalidBatch:
     return InvalidBatch(ErrorCode.INVALID_RECORD, detail, has_log_start_offset=True)
 
 
-def _request_fault(buffer: Buffer, api_version: int) -> InvalidBatch | None:
+def request_fault(buffer: Buffer, api_version: int) -> InvalidBatch | None:
     """Step 1 in full; None if there is one whole batch and behind it at most a piece of another."""
     try:
         size_bytes = _whole_batch_size(buffer, 0)
