@@ -288,7 +288,7 @@ def _partition_data(reading: Reading, request: FetchRequest) -> PartitionData:
     if partition is None or reading.error_code:
         return data
     data.last_stable_offset = partition.last_stable_offset
-    if request.isolation_level == READ_COMMITTED:
+    if request.isolation_level == READ_COMMITTED and reading.diverging_epoch is None:
         data.aborted_transactions = _aborted(partition, reading)
     return data
 
