@@ -55,6 +55,8 @@ _NOT_FOUND: Found = (-1, -1, -1)
 
 @handles(ApiKey.LIST_OFFSETS)
 async def handle(context: RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse:
+    if request.isolation_level not in (_READ_UNCOMMITTED, _READ_COMMITTED):
+        return _refuse_all(request, ErrorCode.UNKNOWN_SERVER_ERROR)
     topics: dict[str, dict[int, ListOffsetsPartition]] = {}
     repeated: set[tuple[str, int]] = set()
     for topic in request.topics:
@@ -70,9 +72,7 @@ async def handle(context: RequestContext, request: ListOffsetsRequest) -> ListOf
         response.topics.append(answer)
         for wanted in partitions.values():
             error_code, found = ErrorCode.NONE, _NOT_FOUND
-            if request.isolation_level not in (_READ_UNCOMMITTED, _READ_COMMITTED):
-                error_code = ErrorCode.UNKNOWN_SERVER_ERROR
-            elif (name, wanted.partition_index) in repeated:
+            if (name, wanted.partition_index) in repeated:
                 error_code = ErrorCode.INVALID_REQUEST
             else:
                 try:
@@ -92,6 +92,23 @@ async def handle(context: RequestContext, request: ListOffsetsRequest) -> ListOf
                 )
             )
     return response
+
+
+def _refuse_all(request: ListOffsetsRequest, error_code: ErrorCode) -> ListOffsetsResponse:
+    return ListOffsetsResponse(
+        topics=[
+            ListOffsetsTopicResponse(
+                name=topic.name,
+                partitions=[
+                    ListOffsetsPartitionResponse(
+                        partition_index=wanted.partition_index, error_code=error_code
+                    )
+                    for wanted in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ]
+    )
 
 
 async def _find(
