@@ -27,26 +27,17 @@ from kstream.wire.messages.create_partitions import (
 @handles(ApiKey.CREATE_PARTITIONS)
 async def handle(context: RequestContext, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
     wanted = [_new_partitions(topic) for topic in request.topics]
-    if request.timeout_ms <= 0:
-        return CreatePartitionsResponse(results=_timed_out(request))
+    counts = Counter(topic.name for topic in request.topics)
     try:
+        # The time is looked at once there is something to do: not if every name occurs twice.
+        if request.timeout_ms <= 0 and 1 in counts.values():
+            raise ApiError(ErrorCode.REQUEST_TIMED_OUT)
         grown = await context.broker.metadata.update(
             lambda image: create_partitions(image, wanted, validate_only=request.validate_only)
         )
     except ApiError as error:
         grown = [GrownTopic(topic.name, error) for topic in request.topics]
     return CreatePartitionsResponse(results=[_result(topic) for topic in grown])
-
-
-def _timed_out(request: CreatePartitionsRequest) -> list[CreatePartitionsTopicResult]:
-    """Names that occur twice are told apart before the time is looked at."""
-    results = []
-    for name, count in Counter(topic.name for topic in request.topics).items():
-        error = ApiError(ErrorCode.REQUEST_TIMED_OUT)
-        if count > 1:
-            error = ApiError(ErrorCode.INVALID_REQUEST, "Duplicate topic name.")
-        results.append(_result(GrownTopic(name, error)))
-    return results
 
 
 def _new_partitions(topic: CreatePartitionsTopic) -> NewPartitions:

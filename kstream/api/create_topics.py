@@ -34,8 +34,12 @@ _FIRST_VERSION_WITH_CONFIGS = 5
 @handles(ApiKey.CREATE_TOPICS)
 async def handle(context: RequestContext, request: CreateTopicsRequest) -> CreateTopicsResponse:
     broker = context.broker
-    if request.timeout_ms <= 0:
-        return _timed_out(request)
+    # The time is looked at once there is something to do: not if every name occurs twice or is refused.
+    counts = Counter(topic.name for topic in request.topics)
+    if request.timeout_ms <= 0 and any(
+        count == 1 and name != METADATA_TOPIC for name, count in counts.items()
+    ):
+        return _failure(request, ApiError(ErrorCode.REQUEST_TIMED_OUT))
     wanted = [_new_topic(topic) for topic in request.topics]
     try:
         created = await broker.metadata.update(
@@ -82,21 +86,6 @@ def _result(topic: CreatedTopic, config: BrokerConfig, with_configs: bool) -> Cr
             for entry in describe_topic(config, topic.configs)
         ]
     return result
-
-
-def _timed_out(request: CreateTopicsRequest) -> CreateTopicsResponse:
-    """Names that occur twice, and the metadata's own, are told apart before the time is looked at."""
-    response = CreateTopicsResponse()
-    for name, count in Counter(topic.name for topic in request.topics).items():
-        error = ApiError(ErrorCode.REQUEST_TIMED_OUT)
-        if count > 1:
-            error = ApiError(ErrorCode.INVALID_REQUEST, "Duplicate topic name.")
-        elif name == METADATA_TOPIC:
-            error = ApiError(ErrorCode.INVALID_REQUEST, f"Creation of internal topic {name} is prohibited.")
-        response.topics.append(
-            CreatableTopicResult(name=name, error_code=error.code, error_message=error.message)
-        )
-    return response
 
 
 def _failure(request: CreateTopicsRequest, error: ApiError) -> CreateTopicsResponse:

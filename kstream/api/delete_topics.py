@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from kstream.api.context import RequestContext
 from kstream.api.registry import handles
-from kstream.broker.metadata.delete_topics import DeletedTopic, TopicKey, delete_topics
-from kstream.broker.metadata.image import MetadataImage
+from kstream.broker.metadata.delete_topics import DeletedTopic, TopicKey, delete_topics, has_work
 from kstream.errors import ApiError, ErrorCode
 from kstream.wire.apis import ApiKey
 from kstream.wire.messages.delete_topics import (
@@ -20,7 +19,6 @@ from kstream.wire.messages.delete_topics import (
     DeleteTopicsRequest,
     DeleteTopicsResponse,
 )
-from kstream.wire.uuids import ZERO_UUID
 
 _FIRST_VERSION_WITH_DISABLED_ERROR = 3
 _FIRST_VERSION_WITH_IDS = 6
@@ -37,28 +35,12 @@ async def handle(context: RequestContext, request: DeleteTopicsRequest) -> Delet
         if not broker.config.delete_topic_enable:
             is_old = context.api_version < _FIRST_VERSION_WITH_DISABLED_ERROR
             raise ApiError(ErrorCode.INVALID_REQUEST if is_old else ErrorCode.TOPIC_DELETION_DISABLED)
-        if request.timeout_ms <= 0:
-            return DeleteTopicsResponse(responses=_timed_out(broker.metadata.image, keys))
+        if request.timeout_ms <= 0 and has_work(broker.metadata.image, keys):
+            raise ApiError(ErrorCode.REQUEST_TIMED_OUT)
         deleted = await broker.metadata.update(lambda image: delete_topics(image, keys))
     except ApiError as error:
         deleted = [DeletedTopic(key.name, key.topic_id, error) for key in keys]
     return DeleteTopicsResponse(responses=[_result(topic) for topic in deleted])
-
-
-def _timed_out(image: MetadataImage, keys: list[TopicKey]) -> list[DeletableTopicResult]:
-    """Topics named twice, or by nothing, are told apart before the time is looked at."""
-    ids = {key.topic_id for key in keys if key.name is None}
-    late = ApiError(ErrorCode.REQUEST_TIMED_OUT)
-    results = []
-    for topic in delete_topics(image, keys).result:
-        if topic.error is None or topic.error.code != ErrorCode.INVALID_REQUEST:
-            topic = (
-                DeletedTopic(None, topic.topic_id, late)
-                if topic.topic_id in ids
-                else DeletedTopic(topic.name, ZERO_UUID, late)
-            )
-        results.append(_result(topic))
-    return results
 
 
 def _result(topic: DeletedTopic) -> DeletableTopicResult:

@@ -63,6 +63,14 @@ def delete_topics(image: MetadataImage, keys: Sequence[TopicKey]) -> Change[list
     return Change(results + repeated, records)
 
 
+def has_work(image: MetadataImage, keys: Sequence[TopicKey]) -> bool:
+    """Whether anything is left of a request once what it names twice, or by nothing, is refused."""
+    return any(
+        topic.error is None or topic.error.code != ErrorCode.INVALID_REQUEST
+        for topic in delete_topics(image, keys).result
+    )
+
+
 def _resolve(image: MetadataImage, key: TopicKey) -> bytes | None:
     """The id of a topic that is named by its name, None if there is none."""
     topic = image.topics_by_name.get(key.name or "")
