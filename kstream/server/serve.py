@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import resource
 from collections.abc import Callable, Sequence
@@ -66,6 +67,7 @@ async def _serve(broker: Broker, listeners: list[BoundListener], ready: Callable
                 nursery.start_soon(connections.close_idle_forever)
                 nursery.start_soon(Housekeeping(broker).run_forever)
                 nursery.start_soon(broker.groups.run_forever)
+                nursery.start_soon(broker.transactions.run_forever)
                 for bound in listeners:
                     nursery.start_soon(
                         accept_forever,
@@ -73,6 +75,9 @@ async def _serve(broker: Broker, listeners: list[BoundListener], ready: Callable
                         connections.wait_for_place,
                         partial(connections.start, bound.listener),
                     )
+                # What was imported and replayed stays: the collector need never look at it again, which would
+                # stop every connection for 10 ms.
+                gc.freeze()
                 ready([_address(bound) for bound in listeners])
         finally:
             with trio.CancelScope(shield=True), trio.move_on_after(_STOP_S):
