@@ -19,9 +19,12 @@ from kstream.wire.messages.api_versions import ApiVersionsRequest
 from kstream.wire.schema import Message
 
 
-def run(test: Callable[[], Awaitable[None]], *, virtual_time: bool = False) -> None:
-    """Run a test's coroutine function; with `virtual_time`, time leaps whenever everybody waits."""
-    trio.run(test, clock=MockClock(autojump_threshold=0.01) if virtual_time else None)
+def run(test: Callable[[], Awaitable[None]], *, virtual_time: bool = False, leap_s: float = 0.01) -> None:
+    """Run a test's coroutine function; with `virtual_time`, time leaps whenever everybody waits.
+
+    Bytes on their way through a socket look like waiting: `leap_s` is how long everybody must, in real time.
+    """
+    trio.run(test, clock=MockClock(autojump_threshold=leap_s) if virtual_time else None)
 
 
 class RawClient:

@@ -142,7 +142,7 @@ def test_who_does_not_take_an_answer_is_closed(tmp_path: Path) -> None:
             other = await server.connect()
             assert await other.is_answered()
 
-    run(test, virtual_time=True)
+    run(test, virtual_time=True, leap_s=0.1)
 
 
 def test_connections_of_one_address_are_limited(tmp_path: Path) -> None:
