@@ -5,6 +5,6 @@
     python -m compat.oracle diff [scenario...]     run against both now, print what differs
 
 A scenario is a short function in `compat/oracle/scenarios/`. What differs from Kafka on purpose is listed,
-each with its reason, in `differences.py`; anything else that differs fails, and so does an entry that no longer
-holds.
+each with its reason, in `differences.py`; anything else that differs fails, and so does an entry that no
+longer holds.
 """

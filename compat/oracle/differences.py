@@ -18,8 +18,8 @@ _UNREADABLE = (
     "get 87"
 )
 _ESCAPED = (
-    "an exception escapes in Kafka, which answers UNKNOWN_SERVER_ERROR; here the producer learns what is wrong "
-    "with its batch"
+    "an exception escapes in Kafka, which answers UNKNOWN_SERVER_ERROR; here the producer learns what is "
+    "wrong with its batch"
 )
 _NO_IDS = (
     "Kafka's handler fails when it compares two topics that the id of none stands for; here each gets "
@@ -43,9 +43,9 @@ ALLOWED: list[Allowed] = [
     Allowed("produce_bad_compressed_records", "*", "*error_code", _ESCAPED),
     Allowed("produce_bad_headers", "*| codec 5", "*", _ESCAPED + " (76, an unknown codec)"),
     Allowed("produce_bad_headers", "*| codec 7", "*", _ESCAPED + " (76, an unknown codec)"),
-    Allowed("fetch_without_ids", "*| partitions 0 and 1*", "*", _NO_IDS),
-    Allowed("fetch_without_ids", "*| beside an unknown one*", "*", _NO_IDS),
-    Allowed("fetch_without_ids", "*| twice*", "*", _NO_IDS),
+    Allowed("fetch_without_ids", "*| partitions 0 and 1", "*", _NO_IDS),
+    Allowed("fetch_without_ids", "*| beside an unknown one", "*", _NO_IDS),
+    Allowed("fetch_without_ids", "*| twice", "*", _NO_IDS),
     Allowed(
         "fetch_zstd_topic",
         "*",
@@ -71,7 +71,9 @@ ALLOWED: list[Allowed] = [
         "Kafka lets a pool of threads at most double at a time; kstream has no such pools and takes any",
     ),
     Allowed("describe_quorum", "*", "nodes[0].listeners[0].name", _NO_CONTROLLER),
-    Allowed("update_features", "*| kraft.version up", "*", "the quorum is one node, whose voters never change"),
+    Allowed(
+        "update_features", "*| kraft.version up", "*", "the quorum is one node, whose voters never change"
+    ),
     Allowed("describe_configs_*", "*", "*configs[kstream.*", _OWN_CONFIGS),
     Allowed("describe_configs_*", "*", "*configs[advertised.listeners]*", _NO_CONTROLLER),
     Allowed("describe_configs_*", "*", "*configs[controller.*", _NO_CONTROLLER),

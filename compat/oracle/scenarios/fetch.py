@@ -202,6 +202,10 @@ def fetch_without_ids(run: Run) -> None:
             "twice": [(nameless, [part(0)]), (nameless, [part(1)])],
         }.items():
             run.call(note, fetch(*wanted), version)
+        for note, wanted in {
+            "partition 0": [(nameless, [part(0)])],
+            "behind a known one": [(topic, [part(0)]), (nameless, [part(0)])],
+        }.items():
             run.call(f"{note}, in a session", fetch(*wanted, session_epoch=0), version)
 
 
