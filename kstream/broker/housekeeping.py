@@ -74,8 +74,7 @@ class Housekeeping:
             except (OSError, LogStorageError) as error:
                 log.error("retention of %s-%d failed: %s", partition.topic_name, partition.index, error)
                 continue
-            if len(removal):
-                partitions.unwanted.append(removal)
+            partitions.discard(removal, partition.log.config.file_delete_delay_ms)
             await trio.lowlevel.checkpoint()
 
     async def _checkpoint_forever(self, interval_s: float) -> None:
@@ -101,12 +100,20 @@ class Housekeeping:
                         log.error("%s-%d was not flushed: %s", partition.topic_name, partition.index, error)
 
     async def _unlink_forever(self) -> None:
-        unwanted = self._broker.partitions.unwanted
         while True:
             await trio.sleep(_UNLINK_CHECK_S)
-            while unwanted:
-                removal = unwanted.popleft()
-                try:
-                    await trio.to_thread.run_sync(removal.finish, limiter=disk_limiter())
-                except OSError as error:
-                    log.error("files of deleted records are still there: %s", error)
+            await self.unlink()
+
+    async def unlink(self) -> None:
+        """Unlink files whose time has come (`file.delete.delay.ms`)."""
+        unwanted = self._broker.partitions.unwanted
+        now_ms = self._broker.clock.now_ms()
+        for _ in range(len(unwanted)):
+            removal = unwanted.popleft()
+            if removal.due_ms > now_ms:
+                unwanted.append(removal)
+                continue
+            try:
+                await trio.to_thread.run_sync(removal.finish, limiter=disk_limiter())
+            except OSError as error:
+                log.error("files of deleted records are still there: %s", error)

@@ -141,7 +141,7 @@ class LogCleaner:
             removal = compaction.swap(group, cleaned)
             # The old files must not go before the new names are on the disk.
             await self._in_thread(partition_log.platform.sync_directory, partition_log.directory)
-            broker.partitions.unwanted.append(removal)
+            broker.partitions.discard(removal, partition_log.config.file_delete_delay_ms)
         if partition_log.is_closed:
             return
         await self._in_thread(

@@ -21,6 +21,7 @@ class Partition:
     """Appends, reads and offsets of one partition, with Kafka's leader-epoch rules."""
 
     __slots__ = (
+        "_counts_unflushed",
         "_durable_end_offset",
         "_unflushed_since_ms",
         "codec",
@@ -66,6 +67,7 @@ class Partition:
         if is_durable and not self.is_durable:
             self._durable_end_offset = self.log.end_offset
         self.is_durable = is_durable
+        self._counts_unflushed = 1 < config.flush_messages < INT64_MAX
         self.codec = target_codec(config.compression_type)
         self.codec_level = _level_of(self.codec, config)
         self.record_rules = RecordRules(
@@ -119,6 +121,10 @@ class Partition:
         )
         if self.is_durable:
             self._durable_end_offset = max(self._durable_end_offset, await self.replica.flush())
+        elif self._counts_unflushed:
+            log = self.log
+            if log.end_offset - log.recovery_point >= log.config.flush_messages:
+                await self.replica.flush()
         if self.waiters:
             self._wake(len(buffer))
         return result

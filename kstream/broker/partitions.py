@@ -150,6 +150,10 @@ class Partitions:
         self._remove_files(topic.name, index)
 
     def _remove_files(self, topic_name: str, index: int) -> None:
+        opened = self._directory.open_log(topic_name, index)
+        # Of a topic that is gone, only an open log still knows the configuration.
+        config = self._log_config_of(topic_name) if opened is None else opened.config
+        delay_ms = config.file_delete_delay_ms
         try:
             removal = self._directory.delete_partition(topic_name, index)
         except FileNotFoundError:
@@ -158,7 +162,13 @@ class Partitions:
             log.error("cannot delete the files of %s-%d: %s", topic_name, index, error)
         else:
             if removal is not None:
-                self.unwanted.append(removal)
+                self.discard(removal, delay_ms)
+
+    def discard(self, removal: Removal, delay_ms: int) -> None:
+        """Have files unlinked by housekeeping, `delay_ms` from now."""
+        if len(removal):
+            removal.due_ms = self._clock.now_ms() + delay_ms
+            self.unwanted.append(removal)
 
     def _configure(self, partitions: Iterable[Partition]) -> None:
         for partition in partitions:

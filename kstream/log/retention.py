@@ -27,10 +27,12 @@ _NAME_BYTES_MAX = 255
 class Removal:
     """Files and directories that no longer belong to a log, for somebody to unlink."""
 
-    __slots__ = ("paths",)
+    __slots__ = ("due_ms", "paths")
 
     def __init__(self, paths: list[Path]) -> None:
         self.paths = paths
+        self.due_ms = 0
+        """When they may go (`file.delete.delay.ms`)."""
 
     def __len__(self) -> int:
         return len(self.paths)

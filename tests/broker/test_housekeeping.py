@@ -43,8 +43,10 @@ def test_expired_segments_go_and_the_log_start_moves(tmp_path: Path) -> None:
             assert (answer.log_start_offset, answer.high_watermark) == (2, 2)
             await produced(broker, batch(b"new", timestamp_ms=NOW_MS + DAY_MS))
             assert only(await fetched(broker, fetch_request(2))).high_watermark == 3
-            while broker.partitions.unwanted:
-                broker.partitions.unwanted.popleft().finish()
+            await housekeeping.unlink()
+            assert list(tmp_path.glob("t-0/*.deleted"))
+            advance(broker, 60_000)
+            await housekeeping.unlink()
             assert not list(tmp_path.glob("t-0/*.deleted"))
 
     run(test)
@@ -86,5 +88,19 @@ def test_files_of_a_deleted_topic_are_unlinked_also_after_a_restart(tmp_path: Pa
             for removal in broker.partitions.unwanted:
                 removal.finish()
             assert not list(tmp_path.glob("*-delete"))
+
+    run(test)
+
+
+def test_so_many_records_wait_for_the_disk_at_most(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with opened(tmp_path) as broker:
+            await create(broker, "t", flush_messages="5")
+            partition = await broker.partitions.get("t", 0)
+            waiting = []
+            for _ in range(6):
+                await produced(broker, batch(b"a", b"b"))
+                waiting.append(partition.log.end_offset - partition.log.recovery_point)
+            assert waiting == [2, 4, 0, 2, 4, 0]
 
     run(test)

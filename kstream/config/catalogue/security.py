@@ -31,7 +31,7 @@ KEYS: tuple[Key, ...] = (
     Key("authorizer.class.name", STRING, "", None, READ_ONLY, REFUSED,
         "there are no ACLs, and without them every client may do everything"),
     Key("client.quota.callback.class", CLASS, None, None, READ_ONLY, UNAVAILABLE,
-        "Java classes cannot be loaded; there are no quotas"),
+        "Java classes cannot be loaded"),
     Key("config.providers", LIST, "", ANY_LIST, CLUSTER_WIDE, REFUSED,
         "Java classes cannot be loaded, and references to secrets would stay unresolved"),
     Key("connection.failed.authentication.delay.ms", INT, "100", at_least(0), READ_ONLY, UNAVAILABLE,
