@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -222,6 +223,35 @@ def test_the_second_signal_ends_at_once() -> None:
     os.kill(os.getpid(), signal.SIGINT)
     assert calls == ["stop", "clean up"]
     assert exits == [128 + signal.SIGINT]
+
+
+def test_a_stop_that_does_not_end_is_cut_short() -> None:
+    calls: list[str] = []
+    has_exited = threading.Event()
+
+    def exit_now(code: int) -> None:
+        calls.append(f"exit {code}")
+        has_exited.set()
+
+    stop = Stop(exit_now=exit_now, stop_s_max=0.01)
+    stop.install()
+    stop.on_stop(lambda: calls.append("stop"))
+    stop.on_exit_now(lambda: calls.append("clean up"))
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert has_exited.wait(10)
+    assert calls == ["stop", "clean up", "exit 0"]
+
+
+def test_a_stop_that_ended_is_not_cut_short() -> None:
+    exits: list[int] = []
+    stop = Stop(exit_now=exits.append, stop_s_max=0.2)
+    stop.install()
+    os.kill(os.getpid(), signal.SIGTERM)
+    stop.has_stopped()
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join(10)
+    assert exits == []
 
 
 def test_a_signal_before_the_server_runs_is_kept() -> None:
