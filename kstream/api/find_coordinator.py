@@ -1,18 +1,19 @@
 """FindCoordinator, versions 0-6.
 
-- Answers which broker coordinates a group: the leader of the group's partition of `__consumer_offsets`.
+- Answers which broker coordinates a group or a transactional id: the leader of its partition of
+  `__consumer_offsets` or `__transaction_state`.
   1: key types, and an error message, which is the name of no error where there is none. 4: many keys at once
   (KIP-699).
 - Where that topic is missing it is created before the answer; Kafka creates it too, but answers
   COORDINATOR_NOT_AVAILABLE and lets the client ask again.
-- Transactional ids and share groups (key types 1 and 2) have no coordinator: INVALID_REQUEST, as for an
-  unknown type.
+- Share groups (key type 2) have no coordinator: INVALID_REQUEST, as for an unknown type.
 """
 
 from __future__ import annotations
 
 from kstream.api.context import RequestContext
 from kstream.api.registry import handles
+from kstream.broker.metadata.image import OFFSETS_TOPIC, TRANSACTIONS_TOPIC
 from kstream.broker.metadata.nodes import nodes_of
 from kstream.broker.ownership import coordinator_of
 from kstream.errors import ApiError, ErrorCode
@@ -23,7 +24,7 @@ from kstream.wire.messages.find_coordinator import (
     FindCoordinatorResponse,
 )
 
-GROUP = 0
+GROUP, TRANSACTION = range(2)
 _FIRST_VERSION_WITH_MANY_KEYS = 4
 
 
@@ -45,19 +46,24 @@ async def handle(context: RequestContext, request: FindCoordinatorRequest) -> Fi
 
 async def _find(context: RequestContext, key_type: int, key: str) -> Coordinator:
     nobody = Coordinator(key=key, node_id=-1, port=-1)
-    if key_type != GROUP:
+    if key_type not in (GROUP, TRANSACTION):
         nobody.error_code = ErrorCode.INVALID_REQUEST
-        nobody.error_message = "Only groups have a coordinator here."
+        nobody.error_message = "Only groups and transactional ids have a coordinator here."
         return nobody
     broker = context.broker
     try:
-        await broker.groups.ensure_topic()
+        if key_type == GROUP:
+            topic_name = OFFSETS_TOPIC
+            await broker.groups.ensure_topic()
+        else:
+            topic_name = TRANSACTIONS_TOPIC
+            await broker.transactions.ensure_topic()
     except ApiError as error:
         nobody.error_code = ErrorCode.COORDINATOR_NOT_AVAILABLE
         nobody.error_message = error.message
         return nobody
     image = broker.metadata.image
-    found = coordinator_of(image, key)
+    found = coordinator_of(image, topic_name, key)
     if found is not None:
         address = broker.advertised(context.listener, context.local_address)
         for node in nodes_of(image, broker.node_id, address, context.listener):
@@ -66,5 +72,5 @@ async def _find(context: RequestContext, key_type: int, key: str) -> Coordinator
                     key=key, node_id=node.node_id, host=node.host, port=node.port, error_message=""
                 )
     nobody.error_code = ErrorCode.COORDINATOR_NOT_AVAILABLE
-    nobody.error_message = "No broker that leads the group's partition is up."
+    nobody.error_message = "No broker that leads the key's partition is up."
     return nobody

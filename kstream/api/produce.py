@@ -10,7 +10,9 @@
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED, whatever else is in it.
 - 7: zstd. 8: record errors and messages (KIP-467). 10: current leader and node endpoints (KIP-951), which one
   broker alone never has to name. 13: topics by id.
-- Not implemented: transactions.
+- Batches of a transaction: before the first one in a partition the coordinator is asked whether the partition
+  is part of it. 11: TRANSACTION_ABORTABLE if not, INVALID_TXN_STATE before. 12: the request itself adds the
+  partition (KIP-890).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import cast
 
 from kstream.api.context import RequestContext
 from kstream.api.registry import handles
+from kstream.broker.enlisting import Enlisted, FirstBatch, Generation, NotEnlisted, enlist
 from kstream.broker.partition import Partition
 from kstream.broker.producing import append_produced
 from kstream.errors import ApiError, ErrorCode, ProtocolError
@@ -31,8 +34,9 @@ from kstream.records.batch import (
     LOG_OVERHEAD,
     MAGIC,
     TRANSACTIONAL_FLAG,
+    read_header,
 )
-from kstream.records.validation import InvalidBatch
+from kstream.records.validation import InvalidBatch, request_fault
 from kstream.wire.apis import ApiKey
 from kstream.wire.messages.produce import (
     BatchIndexAndErrorMessage,
@@ -47,6 +51,8 @@ from kstream.wire.uuids import ZERO_UUID
 
 log = logging.getLogger(__name__)
 
+_FIRST_VERSION_WITH_ABORTABLE = 11
+_FIRST_VERSION_THAT_ADDS = 12
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
 _MAGIC_POSITION = 16
 _length_of = struct.Struct(">i").unpack_from
@@ -63,17 +69,44 @@ _FOUND_BY_THE_LOG = frozenset(
 
 @handles(ApiKey.PRODUCE, advertised_min=0, is_prompt=True)
 async def handle(context: RequestContext, request: ProduceRequest) -> ProduceResponse | None:
-    if request.transactional_id is None and _has_transactional_records(request):
-        return _refuse_all(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     uses_topic_ids = context.api_version >= _FIRST_VERSION_WITH_TOPIC_IDS
+    topics = _named_once(request.topic_data, uses_topic_ids=uses_topic_ids)
+    if request.transactional_id is None and _has_transactional_records(topics):
+        return _refuse_all(topics, request.acks, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    enlisted: Enlisted | None = None
+    if request.transactional_id is not None:
+        enlisted = await _enlist(context, request.transactional_id, topics, uses_topic_ids=uses_topic_ids)
+    try:
+        answers, failed = await _produce_all(
+            context, topics, request.acks, enlisted, uses_topic_ids=uses_topic_ids
+        )
+    finally:
+        if enlisted is not None:
+            enlisted.release()
+    if request.acks != 0:
+        return ProduceResponse(responses=answers)
+    if failed is not None:
+        raise _unanswered(failed.error_code)
+    return None
+
+
+async def _produce_all(
+    context: RequestContext,
+    topics: list[TopicProduceData],
+    acks: int,
+    enlisted: Enlisted | None,
+    *,
+    uses_topic_ids: bool,
+) -> tuple[list[TopicProduceResponse], PartitionProduceResponse | None]:
+    """The answers, and the last one that failed."""
     now_ms = context.now_ms()
     answers: list[TopicProduceResponse] = []
     failed: PartitionProduceResponse | None = None
-    for topic in _named_once(request.topic_data, uses_topic_ids=uses_topic_ids):
+    for topic in topics:
         partition_answers: list[PartitionProduceResponse] = []
         key = topic.topic_id if uses_topic_ids else topic.name
         for produced in topic.partition_data:
-            answer = await _produce(context, key, produced, request.acks, now_ms)
+            answer = await _produce(context, key, produced, acks, now_ms, enlisted)
             partition_answers.append(answer)
             if answer.error_code:
                 failed = answer
@@ -82,11 +115,33 @@ async def handle(context: RequestContext, request: ProduceRequest) -> ProduceRes
                 name=topic.name, topic_id=topic.topic_id, partition_responses=partition_answers
             )
         )
-    if request.acks != 0:
-        return ProduceResponse(responses=answers)
-    if failed is not None:
-        raise _unanswered(failed.error_code)
-    return None
+    return answers, failed
+
+
+async def _enlist(
+    context: RequestContext, transactional_id: str, topics: list[TopicProduceData], *, uses_topic_ids: bool
+) -> Enlisted:
+    """Ask for the partitions that get transactional batches; what is wrong with a batch is found later."""
+    batches: list[FirstBatch] = []
+    for topic in topics:
+        key = topic.topic_id if uses_topic_ids else topic.name
+        for produced in topic.partition_data:
+            records = cast("memoryview | None", produced.records)
+            if records is None or not _is_transactional(records):
+                continue
+            try:
+                partition = await context.broker.partitions.get(key, produced.index)
+            except ApiError:
+                continue
+            header = read_header(records)
+            batches.append(
+                FirstBatch((key, produced.index), partition, header.producer_id, header.producer_epoch)
+            )
+    version = context.api_version
+    generation = Generation(
+        adds=version >= _FIRST_VERSION_THAT_ADDS, knows_abortable=version >= _FIRST_VERSION_WITH_ABORTABLE
+    )
+    return await enlist(context.broker.transactions, transactional_id, batches, generation)
 
 
 def _named_once(topics: list[TopicProduceData], *, uses_topic_ids: bool) -> list[TopicProduceData]:
@@ -113,24 +168,28 @@ def _named_once(topics: list[TopicProduceData], *, uses_topic_ids: bool) -> list
     ]
 
 
-def _has_transactional_records(request: ProduceRequest) -> bool:
+def _has_transactional_records(topics: list[TopicProduceData]) -> bool:
     """Whether a whole batch says that it is part of a transaction, which takes a transactional id."""
-    for topic in request.topic_data:
+    for topic in topics:
         for produced in topic.partition_data:
             records = cast("memoryview | None", produced.records)
-            if (
-                records is not None
-                and len(records) >= HEADER_SIZE
-                and records[ATTRIBUTES_POSITION + 1] & TRANSACTIONAL_FLAG
-                and records[_MAGIC_POSITION] == MAGIC
-                and HEADER_SIZE - LOG_OVERHEAD <= _length_of(records, 8)[0] <= len(records) - LOG_OVERHEAD
-            ):
+            if records is not None and _is_transactional(records):
                 return True
     return False
 
 
-def _refuse_all(request: ProduceRequest, code: ErrorCode) -> ProduceResponse:
-    if request.acks == 0:
+def _is_transactional(records: memoryview) -> bool:
+    """Whether these bytes begin with a whole batch of a transaction."""
+    return (
+        len(records) >= HEADER_SIZE
+        and bool(records[ATTRIBUTES_POSITION + 1] & TRANSACTIONAL_FLAG)
+        and records[_MAGIC_POSITION] == MAGIC
+        and HEADER_SIZE - LOG_OVERHEAD <= _length_of(records, 8)[0] <= len(records) - LOG_OVERHEAD
+    )
+
+
+def _refuse_all(topics: list[TopicProduceData], acks: int, code: ErrorCode) -> ProduceResponse:
+    if acks == 0:
         raise _unanswered(code)
     return ProduceResponse(
         responses=[
@@ -142,7 +201,7 @@ def _refuse_all(request: ProduceRequest, code: ErrorCode) -> ProduceResponse:
                     for produced in topic.partition_data
                 ],
             )
-            for topic in request.topic_data
+            for topic in topics
         ]
     )
 
@@ -153,16 +212,22 @@ def _unanswered(code: int) -> ProtocolError:
 
 
 async def _produce(
-    context: RequestContext, topic: str | bytes, produced: PartitionProduceData, acks: int, now_ms: int
+    context: RequestContext,
+    topic: str | bytes,
+    produced: PartitionProduceData,
+    acks: int,
+    now_ms: int,
+    enlisted: Enlisted | None,
 ) -> PartitionProduceResponse:
     answer = PartitionProduceResponse(index=produced.index, base_offset=-1)
     partition: Partition | None = None
     try:
-        if not -1 <= acks <= 1:
-            raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS)
         broker = context.broker
         partition = await broker.partitions.get(topic, produced.index)
         records = _NO_RECORDS if produced.records is None else cast(memoryview, produced.records)
+        if not -1 <= acks <= 1:
+            fault = request_fault(records, context.api_version)
+            raise fault or ApiError(ErrorCode.INVALID_REQUIRED_ACKS)
         batches_seen = context.batches_produced
         context.batches_produced = batches_seen + 1
         result = await append_produced(
@@ -172,6 +237,7 @@ async def _produce(
             validate=broker.config.validate_records,
             batches_seen=batches_seen,
             now_ms=now_ms,
+            guard=None if enlisted is None else enlisted.guard((topic, produced.index)),
         )
         answer.base_offset = result.base_offset
         answer.log_append_time_ms = result.log_append_time_ms
@@ -186,6 +252,10 @@ async def _produce(
         ]
         if error.has_log_start_offset and partition is not None:
             answer.log_start_offset = partition.log.log_start_offset
+    except NotEnlisted as error:
+        log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, produced.index, error)
+        answer.error_code = error.code
+        answer.error_message = error.message
     except ApiError as error:
         log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, produced.index, error)
         answer.error_code = error.code

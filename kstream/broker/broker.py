@@ -12,6 +12,7 @@ from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partitions import Partitions
 from kstream.broker.producer_ids import ProducerIds
 from kstream.broker.strays import set_strays_aside
+from kstream.broker.transactions import TransactionCoordinator
 from kstream.clock import Clock
 from kstream.config.broker import BrokerConfig
 from kstream.config.topics import topic_values
@@ -41,6 +42,15 @@ class Broker:
         self.producer_ids = ProducerIds(metadata.allocate_producer_ids)
         self.groups = GroupCoordinator(
             config, directory, partitions=self.partitions, metadata=metadata, clock=clock
+        )
+        self.transactions = TransactionCoordinator(
+            config,
+            directory,
+            partitions=self.partitions,
+            groups=self.groups,
+            producer_ids=self.producer_ids,
+            metadata=metadata,
+            clock=clock,
         )
 
     @classmethod

@@ -12,6 +12,7 @@ from functools import partial
 
 import trio
 
+from kstream.broker.enlistments import Guard
 from kstream.broker.partition import Partition
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.partition import AppendResult
@@ -40,11 +41,13 @@ async def append_produced(
     validate: str,
     batches_seen: int,
     now_ms: int,
+    guard: Guard | None = None,
 ) -> AppendResult:
     """Validate the one batch of a produce request for one partition, and append it.
 
     `records` is writable: with LogAppendTime the batch is stamped where it lies. `validate` is the value of
-    `kstream.validate.records`, `batches_seen` how many batches this connection has produced before.
+    `kstream.validate.records`, `batches_seen` how many batches this connection has produced before. `guard`
+    is what the coordinator was asked with, for the first batch of a transaction.
 
     Raises:
         InvalidBatch, ApiError: with the error that the producer gets.
@@ -55,9 +58,6 @@ async def append_produced(
     size_bytes = header.size_bytes
     if size_bytes > config.segment_bytes:
         raise ApiError(ErrorCode.RECORD_LIST_TOO_LARGE)
-    if header.is_transactional:
-        # Nobody can have begun a transaction: no transactional id is coordinated here.
-        raise ApiError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
     if size_bytes != len(records):
         records = records[:size_bytes]
     rules = partition.record_rules
@@ -75,6 +75,8 @@ async def append_produced(
     codec = partition.codec
     if codec is not None and header.attributes & CODEC_MASK != codec:
         records, header = await _recompressed(partition, records, header)
+    if header.is_transactional:
+        partition.enlistments.check(header.producer_id, header.producer_epoch, guard)
     return await partition.append(records, (header,), now_ms=now_ms)
 
 

@@ -17,6 +17,7 @@ from kstream.broker.completions import Completions
 from kstream.broker.coordinated import Operation
 from kstream.broker.coordinator_runtime import CoordinatorRuntime
 from kstream.broker.groups import GroupCoordinator
+from kstream.broker.markers import Marker
 from kstream.broker.metadata.create_topics import create_topics
 from kstream.broker.metadata.image import TRANSACTIONS_TOPIC
 from kstream.broker.metadata.internal_topics import new_topic
@@ -219,6 +220,15 @@ class TransactionCoordinator:
                 coordinated.shard.store, request, now_ms, matches
             )
         return response
+
+    async def write_marker(self, partition: TopicPartition, marker: Marker) -> None:
+        """End a transaction in one partition, whoever coordinates it.
+
+        Raises:
+            ApiError: there is no such partition here, or the marker is fenced.
+            LogStorageError: the disk refused.
+        """
+        await self._completions.write_marker(partition, marker)
 
     # Carrying out
 

@@ -67,6 +67,7 @@ async def _serve(broker: Broker, listeners: list[BoundListener], ready: Callable
                 nursery.start_soon(connections.close_idle_forever)
                 nursery.start_soon(Housekeeping(broker).run_forever)
                 nursery.start_soon(broker.groups.run_forever)
+                nursery.start_soon(broker.transactions.run_forever)
                 for bound in listeners:
                     nursery.start_soon(
                         accept_forever,
