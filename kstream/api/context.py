@@ -21,6 +21,7 @@ class RequestContext:
         "local_address",
         "peer_address",
         "principal",
+        "throttle_ms",
     )
 
     def __init__(
@@ -46,6 +47,8 @@ class RequestContext:
         self.connection_id = connection_id
         self.principal = "User:ANONYMOUS"
         self.batches_produced = 0
+        self.throttle_ms = 0
+        """For how long this client is not listened to once it has its answer: it is above its quota."""
 
     def now_ms(self) -> int:
         return self.broker.clock.now_ms()

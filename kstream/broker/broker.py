@@ -11,6 +11,7 @@ from kstream.broker.metadata.create_topics import USE_DEFAULT, NewTopic, create_
 from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partitions import Partitions
 from kstream.broker.producer_ids import ProducerIds
+from kstream.broker.quotas import Quotas
 from kstream.broker.strays import set_strays_aside
 from kstream.broker.transactions import TransactionCoordinator
 from kstream.clock import Clock
@@ -38,6 +39,9 @@ class Broker:
         self.node_id = config.node_id
         self.cluster_id = directory.cluster_id
         self.partitions = Partitions(self.node_id, metadata, directory, clock, self.log_config)
+        self.quotas = Quotas(config, clock.now_ms)
+        self.quotas.load(metadata.image)
+        metadata.on_change(lambda delta: self.quotas.on_metadata(metadata.image, delta))
         self.fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
         self.producer_ids = ProducerIds(metadata.allocate_producer_ids)
         self.groups = GroupCoordinator(

@@ -116,11 +116,22 @@ class Connection:
                 else:
                     await self._send(parts)
             self.is_handling = False
+            if self.context.throttle_ms:
+                await self._mute()
             self.waits_since_s = now_s = now()
             if now_s > turn_ends_s:
                 await self._send_unsent()
                 await trio.lowlevel.checkpoint()
                 turn_ends_s = now() + _TURN_S
+
+    async def _mute(self) -> None:
+        """Do not listen to a client that is above its quota, for as long as it was told (KIP-219)."""
+        await self._send_unsent()
+        throttle_s = self.context.throttle_ms / 1000
+        self.context.throttle_ms = 0
+        # Who may not speak is not idle.
+        self.waits_since_s = self._now_s() + throttle_s
+        await trio.sleep(throttle_s)
 
     async def _receive(self) -> bool:
         """Read what has arrived, waiting for it if need be; False once the peer has closed."""

@@ -14,10 +14,12 @@ from typing import Any
 from kstream.api.context import RequestContext
 from kstream.api.registry import Handler, Registration
 from kstream.errors import ErrorCode, ProtocolError
+from kstream.server import throttling
 from kstream.wire.apis import ApiKey, api
 from kstream.wire.codec import Part, appender, decoder, encode, join_parts
 from kstream.wire.headers import read_request_header, response_header_version
 from kstream.wire.messages.api_versions import ApiVersion, ApiVersionsResponse
+from kstream.wire.messages.fetch import FetchRequest
 
 _plain_response_start = Struct(">ii").pack
 _tagged_response_start = Struct(">iib").pack
@@ -34,6 +36,17 @@ class Endpoint:
         self.decode: Callable[[memoryview, int], tuple[Any, int]] = decoder(declared.request, version)
         self.append: Callable[[Any, list[Any]], list[int] | None] = appender(declared.response, version)
         self.has_tagged_response = response_header_version(key, version) > 0
+
+    def encode(self, response: Any, correlation_id: int) -> list[Part]:
+        """A whole frame, with payloads between its pieces. HOT."""
+        pieces: list[Any] = [b""]
+        payloads = self.append(response, pieces)
+        size = sum(map(len, pieces))
+        if self.has_tagged_response:
+            pieces[0] = _tagged_response_start(size + 5, correlation_id, 0)
+        else:
+            pieces[0] = _plain_response_start(size + 4, correlation_id)
+        return join_parts(pieces, payloads)
 
 
 class Dispatcher:
@@ -58,17 +71,10 @@ class Dispatcher:
         context.client_id = client_id
         context.api_version = version
         request, _ = endpoint.decode(frame, body)
+        if context.broker.quotas.is_active:
+            return await _answer_metered(endpoint, request, correlation_id, len(frame), context)
         response = await endpoint.handler(context, request)
-        if response is None:
-            return None
-        pieces: list[Any] = [b""]
-        payloads = endpoint.append(response, pieces)
-        size = sum(map(len, pieces))
-        if endpoint.has_tagged_response:
-            pieces[0] = _tagged_response_start(size + 5, correlation_id, 0)
-        else:
-            pieces[0] = _plain_response_start(size + 4, correlation_id)
-        return join_parts(pieces, payloads)
+        return None if response is None else endpoint.encode(response, correlation_id)
 
     def is_prompt(self, frame: memoryview) -> bool:
         """Whether the answer will be there at once, so that earlier ones may wait and leave with it."""
@@ -87,6 +93,28 @@ class Dispatcher:
         endpoint = Endpoint(registration.key, version, registration.handler)
         self._endpoints[(key, version)] = endpoint
         return endpoint
+
+
+async def _answer_metered(
+    endpoint: Endpoint, request: Any, correlation_id: int, size_bytes: int, context: RequestContext
+) -> list[Part] | None:
+    """As `answer`, where there are quotas; says in `context.throttle_ms` for how long not to listen."""
+    meters = throttling.meters_of(context)
+    throttling.limit_fetch(request, meters)
+    response, throttle_ms = await throttling.handle_timed(endpoint.handler, context, request, meters)
+    throttle_ms = max(throttle_ms, throttling.throttle_produce(request, size_bytes, context, meters))
+    context.throttle_ms = throttle_ms
+    if response is None:
+        return None
+    throttling.tell(response, throttle_ms)
+    parts = endpoint.encode(response, correlation_id)
+    if isinstance(request, FetchRequest):
+        context.throttle_ms = throttling.throttle_fetch(parts, throttle_ms, context, meters)
+        if context.throttle_ms:
+            response = throttling.without_records(request, parts)
+            throttling.tell(response, context.throttle_ms)
+            parts = endpoint.encode(response, correlation_id)
+    return parts
 
 
 def _unsupported_api_versions(correlation_id: int, registration: Registration) -> list[Part]:
