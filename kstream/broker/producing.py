@@ -31,6 +31,9 @@ FIRST_BATCHES = 10
 """So many batches of each connection are opened under `auto`."""
 
 _THREAD_BYTES_MIN = 16 * 1024
+_THREAD_RECORDS_MIN = 4096
+_THREADS_MAX = 2
+_threads: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("kstream batch threads")
 
 
 async def append_produced(
@@ -69,7 +72,15 @@ async def append_produced(
         )
         or must_check_records(header, rules, now_ms)
     ):
-        max_timestamp_ms = check_records(records, header, rules, now_ms)
+        if header.record_count >= _THREAD_RECORDS_MIN or (
+            size_bytes >= _THREAD_BYTES_MIN and header.attributes & CODEC_MASK
+        ):
+            # A batch of 1 MB can hold a million records, or decompress to 64 MiB: others would wait a second.
+            max_timestamp_ms = await trio.to_thread.run_sync(
+                check_records, records, header, rules, now_ms, limiter=_thread_limiter()
+            )
+        else:
+            max_timestamp_ms = check_records(records, header, rules, now_ms)
         if max_timestamp_ms != header.max_timestamp_ms or header.is_log_append_time:
             header = set_timestamps(records, header, rules.timestamp_type, max_timestamp_ms)
     codec = partition.codec
@@ -93,9 +104,22 @@ async def _recompressed(
         size_bytes_max=partition.record_rules.decompressed_size_bytes_max,
     )
     try:
-        batch = await trio.to_thread.run_sync(work) if len(records) > _THREAD_BYTES_MIN else work()
+        if len(records) > _THREAD_BYTES_MIN:
+            batch = await trio.to_thread.run_sync(work, limiter=_thread_limiter())
+        else:
+            batch = work()
     except DecompressedTooLarge as error:
         raise ApiError(ErrorCode.MESSAGE_TOO_LARGE) from error
     except CorruptBatch as error:
         raise ApiError(ErrorCode.INVALID_RECORD) from error
     return memoryview(batch), read_header(batch)
+
+
+def _thread_limiter() -> trio.CapacityLimiter:
+    """Few threads, since each may hold a whole decompressed batch, and they share the interpreter."""
+    try:
+        return _threads.get()
+    except LookupError:
+        limiter = trio.CapacityLimiter(_THREADS_MAX)
+        _threads.set(limiter)
+        return limiter

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
 from kstream.api.context import RequestContext
+from kstream.broker import producing
 from kstream.broker.metadata.image import ResourceType
 from kstream.broker.metadata.store import Change
 from kstream.broker.producing import FIRST_BATCHES, SMALL_BATCH_RECORDS
@@ -17,6 +21,7 @@ from kstream.log.files import SegmentFile
 from kstream.log.partition import PartitionLog
 from kstream.records.batch import crc_of, read_header
 from kstream.records.compression import Codec
+from kstream.records.record_validation import check_records
 from kstream.records.schemas.metadata import ConfigRecord
 from tests.api.data_plane import (
     NOW_MS,
@@ -238,5 +243,26 @@ def test_a_failed_flush_is_not_acknowledged_and_takes_the_partition_offline(
             assert answer.error_code == ErrorCode.KAFKA_STORAGE_ERROR
             read = only(await fetched(broker, fetch_request()))
             assert (read.high_watermark, b"kept" in bytes_of(read)) == (1, True)
+
+    run(test)
+
+
+def test_large_batches_are_checked_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_main: list[bool] = []
+
+    def noting(*arguments: Any) -> int:
+        in_main.append(threading.current_thread() is threading.main_thread())
+        return check_records(*arguments)
+
+    monkeypatch.setattr(producing, "check_records", noting)
+
+    async def test() -> None:
+        async with opened(tmp_path, "t") as broker:
+            await produced(broker, batch(b"small"))
+            await produced(broker, batch(*[b""] * 5000))
+            await produced(broker, batch(os.urandom(20_000), codec=Codec.GZIP))
+            assert in_main == [True, False, False]
 
     run(test)
