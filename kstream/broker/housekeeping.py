@@ -102,6 +102,7 @@ class Housekeeping:
     async def _unlink_forever(self) -> None:
         while True:
             await trio.sleep(_UNLINK_CHECK_S)
+            self._broker.directory.trim_open_files()
             await self.unlink()
 
     async def unlink(self) -> None:

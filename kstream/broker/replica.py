@@ -87,6 +87,7 @@ class LocalReplica:
         Raises:
             OffsetOutOfRange: the log does not have that offset.
         """
+        self.log.platform.open_files.trim()
         found = self.log.read(offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch)
         if len(found) and not found.is_resident():
             try:

@@ -224,7 +224,8 @@ class Compaction:
                         self.bytes_kept += len(kept)
                         writer.append(kept)
                     pause(size_bytes)
-            times = os.stat(group[-1].file.fd)
+            file = group[-1].file
+            times = os.stat(file.fd)
             writer.finish(self._transactions.kept, (times.st_atime_ns, times.st_mtime_ns))
         except BaseException:
             writer.segment.unlink()

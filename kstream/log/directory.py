@@ -48,14 +48,21 @@ PartitionKey = tuple[str, int]
 class LogDirectory:
     """A directory of partitions that this server alone has. Obtain it by `open`, end with `close`."""
 
-    def __init__(self, path: Path, lock: DirectoryLock, meta: MetaProperties, platform: Platform) -> None:
+    def __init__(
+        self,
+        path: Path,
+        lock: DirectoryLock,
+        meta: MetaProperties,
+        platform: Platform,
+        open_files_max: int | None,
+    ) -> None:
         self.path = path
         self.cluster_id = meta.cluster_id
         self.node_id = meta.node_id
         self.directory_id = meta.directory_id
         """16 bytes."""
         self.was_clean = (path / CLEAN_SHUTDOWN).exists()
-        self._platform = platform
+        self._platform = platform.with_open_files(open_files_max)
         self._lock = lock
         self._checkpointing = threading.Lock()
         self._logs: dict[PartitionKey, PartitionLog] = {}
@@ -72,9 +79,17 @@ class LogDirectory:
 
     @classmethod
     def open(
-        cls, path: Path, *, node_id: int = 1, cluster_id: str | None = None, platform: Platform = NATIVE
+        cls,
+        path: Path,
+        *,
+        node_id: int = 1,
+        cluster_id: str | None = None,
+        platform: Platform = NATIVE,
+        open_files_max: int | None = None,
     ) -> LogDirectory:
         """Take a directory, created if absent. Opens no partition.
+
+        `open_files_max` segments are open at a time, by default half of what the process may have.
 
         Raises:
             DirectoryInUse: another server has it.
@@ -87,7 +102,7 @@ class LogDirectory:
         lock = DirectoryLock(path)
         try:
             meta = settle(path, node_id=node_id, cluster_id=cluster_id)
-            directory = cls(path, lock, meta, platform)
+            directory = cls(path, lock, meta, platform, open_files_max)
             if directory.was_clean:
                 # From here on this start is not clean until it says so itself, a power cut included.
                 os.unlink(path / CLEAN_SHUTDOWN)
@@ -99,6 +114,12 @@ class LogDirectory:
             lock.release()
             raise
         return directory
+
+    def trim_open_files(self) -> None:
+        """Close the segments that nobody used for longest, above the limit. On the thread that owns the
+        logs; costs nothing below the limit.
+        """
+        self._platform.open_files.trim()
 
     def partition_keys(self) -> list[PartitionKey]:
         """The partitions that have a directory, sorted."""

@@ -10,7 +10,6 @@ sent.
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,9 +47,9 @@ class SegmentFile:
         """
         mapping = self._mapping
         if len(mapping) < end:
-            # All that is reserved, so that a growing segment is seldom mapped anew.
-            mapping = memoryview(mmap.mmap(self.fd, self.reserved_bytes, mmap.MAP_SHARED, mmap.PROT_READ))
-            self._mapping = mapping
+            # All that is reserved, so that a growing segment is seldom mapped anew: as long as the file is,
+            # which a cut may just be making shorter when this runs in a thread.
+            mapping = self._mapping = self.platform.map_file(self.fd, 0)
         return mapping
 
     def reserve(self, end: int, limit: int, *, everything: bool = False) -> None:

@@ -14,10 +14,15 @@ A `Platform` is a value that a log is given, so that tests force each fallback, 
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
 import fcntl
+import mmap
 import os
+import sys
 from collections.abc import Callable, Sequence
+
+from kstream.log.open_files import OpenFiles
 
 Buffer = bytes | bytearray | memoryview
 
@@ -31,7 +36,14 @@ _F_FULLFSYNC = 51
 class Platform:
     """System calls of the log. Each flag turns one Linux speciality on; without any it runs anywhere."""
 
-    __slots__ = ("has_fallocate", "has_fdatasync", "has_nowait", "has_sendfile", "write_vector")
+    __slots__ = (
+        "has_fallocate",
+        "has_fdatasync",
+        "has_nowait",
+        "has_sendfile",
+        "open_files",
+        "write_vector",
+    )
 
     def __init__(
         self, *, fallocate: bool, fdatasync: bool, sendfile: bool, nowait: bool, pwritev: bool = True
@@ -42,6 +54,14 @@ class Platform:
         self.has_nowait = nowait
         write_vector: Callable[[int, Sequence[Buffer], int], int] = os.pwritev if pwritev else _join_write
         self.write_vector = write_vector
+        self.open_files = OpenFiles()
+        """Which segments are open, and how many may be."""
+
+    def with_open_files(self, limit: int | None = None) -> Platform:
+        """The same for other logs, whose open files are counted by themselves."""
+        other = copy.copy(self)
+        other.open_files = OpenFiles(limit)
+        return other
 
     @classmethod
     def native(cls) -> Platform:
@@ -129,6 +149,12 @@ class Platform:
             if count <= 0:
                 return
             position += count
+
+    def map_file(self, fd: int, size_bytes: int) -> memoryview:
+        """The first bytes of a file, to be read. Raises OSError."""
+        if sys.version_info >= (3, 13):
+            return memoryview(mmap.mmap(fd, size_bytes, mmap.MAP_SHARED, mmap.PROT_READ, trackfd=False))
+        return memoryview(mmap.mmap(fd, size_bytes, mmap.MAP_SHARED, mmap.PROT_READ))
 
     def sync_path(self, path: str | os.PathLike[str]) -> None:
         """`sync_data` of a file that need not exist: what can be missing can be made anew."""

@@ -36,6 +36,7 @@ class Segment:
     """
 
     __slots__ = (
+        "__weakref__",
         "_file",
         "_index",
         "_time_index",
@@ -44,6 +45,9 @@ class Segment:
         "created_ms",
         "directory",
         "first_timestamp_ms",
+        "is_noted",
+        "is_retired",
+        "is_sealed",
         "max_timestamp_ms",
         "max_timestamp_offset",
         "path",
@@ -51,6 +55,7 @@ class Segment:
         "size_bytes",
         "suffix",
         "txn_index",
+        "was_used",
     )
 
     def __init__(
@@ -78,6 +83,10 @@ class Segment:
         self.max_timestamp_offset = -1
         """Last offset of the first batch that has `max_timestamp_ms`."""
         self.txn_index = TransactionIndex(segment_path(directory, base_offset, ".txnindex" + suffix))
+        self.is_sealed = False
+        """Whether others follow it: no more batches come."""
+        self.is_retired = False
+        self.was_used = self.is_noted = False  # `OpenFiles` keeps its notes here
         self._file: SegmentFile | None = None
         self._index: OffsetIndex | None = None
         self._time_index: TimeIndex | None = None
@@ -96,28 +105,30 @@ class Segment:
         segment.clear_indexes()
         segment._file = SegmentFile(segment.path, platform, create=True)
         segment._file.cut(0)
+        if not suffix:
+            platform.open_files.note(segment)
         return segment
 
     @property
     def file(self) -> SegmentFile:
         file = self._file
+        self.was_used = True
         if file is None:
             file = self._file = SegmentFile(self.path, self.platform)
+            self.platform.open_files.note(self)
         return file
 
     @property
+    def is_open(self) -> bool:
+        return self._file is not None
+
+    @property
     def index(self) -> OffsetIndex:
-        if self._index is None:
-            self._load_indexes()
-            assert self._index is not None
-        return self._index
+        return self._index or self._load_indexes()[0]
 
     @property
     def time_index(self) -> TimeIndex:
-        if self._time_index is None:
-            self._load_indexes()
-            assert self._time_index is not None
-        return self._time_index
+        return self._time_index or self._load_indexes()[1]
 
     @property
     def index_paths(self) -> tuple[Path, Path, Path]:
@@ -146,14 +157,21 @@ class Segment:
             index.path.rename(path)
         index.path = path
 
+    def retire(self) -> None:
+        """Keep file and indexes open for whoever still searches here: others will soon stand under their
+        names. Raises OSError, CorruptTransactionIndex.
+        """
+        self.is_retired = True
+        self.pin()
+
     def pin(self) -> None:
-        """Have file and indexes open: others may soon stand under their names. Raises OSError."""
+        """Have file and indexes open. Raises OSError, CorruptTransactionIndex."""
         _ = self.file
         _ = self.txn_index.entries
         self.index.open_columns()
         self.time_index.open_columns()
 
-    def _load_indexes(self) -> None:
+    def _load_indexes(self) -> tuple[OffsetIndex, TimeIndex]:
         index_path, time_index_path, _ = self.index_paths
         index = OffsetIndex(index_path)
         time_index = TimeIndex(time_index_path)
@@ -166,25 +184,26 @@ class Segment:
         except (CorruptIndex, FileNotFoundError) as reason:
             if self.size_bytes:
                 _log.warning("rebuilding the indexes of %s: %s", self.path, reason)
-            self.rebuild_indexes()
-            return
+            return self.rebuild_indexes()
         self._index, self._time_index = index, time_index
+        return index, time_index
 
-    def clear_indexes(self) -> None:
+    def clear_indexes(self) -> tuple[OffsetIndex, TimeIndex]:
         """Begin both indexes anew, on file too."""
         index_path, time_index_path, _ = self.index_paths
-        self._index = OffsetIndex(index_path)
-        self._time_index = TimeIndex(time_index_path)
-        self._index.clear()
-        self._time_index.clear()
+        index = self._index = OffsetIndex(index_path)
+        time_index = self._time_index = TimeIndex(time_index_path)
+        index.clear()
+        time_index.clear()
         self.bytes_since_index = 0
         self.max_timestamp_ms = -1
         self.max_timestamp_offset = -1
         self.first_timestamp_ms = None
+        return index, time_index
 
-    def rebuild_indexes(self) -> None:
+    def rebuild_indexes(self) -> tuple[OffsetIndex, TimeIndex]:
         """Write both indexes anew from the headers of the batches below the published end."""
-        self.clear_indexes()
+        indexes = self.clear_indexes()
         end = self.size_bytes
         position = 0
         if end:
@@ -199,6 +218,7 @@ class Segment:
                 )
                 position += size_bytes
         self.finish_indexes()
+        return indexes
 
     def note_batch(
         self,
@@ -392,6 +412,15 @@ class Segment:
         self.txn_index.flush()
         self._file = None
         self._index = self._time_index = None
+
+    def close_files(self) -> None:
+        """`let_go`, but for an active segment's indexes: they grow. Raises OSError."""
+        if self.is_retired:
+            return
+        if self.is_sealed:
+            self.let_go()
+        else:
+            self._file = None
 
     def abandon(self) -> None:
         """Let go of everything without writing: the log is closed."""

@@ -66,7 +66,7 @@ class SegmentWriter:
         segment = self.segment
         segment.txn_index.entries.extend(aborted)
         segment.seal()
-        fd = segment.file.fd
-        segment.platform.sync_data(fd)
-        os.utime(fd, ns=times_ns)
+        file = segment.file
+        segment.platform.sync_data(file.fd)
+        os.utime(file.fd, ns=times_ns)
         segment.sync_indexes()

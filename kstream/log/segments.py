@@ -28,6 +28,9 @@ class SegmentList:
 
     def replace(self, segments: list[Segment]) -> None:
         """Go on with other segments."""
+        for segment in segments[:-1]:
+            segment.is_sealed = True
+        segments[-1].is_sealed = False
         self._segments = segments
         self._bases = [segment.base_offset for segment in segments]
         self.active = segments[-1]
@@ -50,6 +53,7 @@ class SegmentList:
 
     def append(self, segment: Segment) -> None:
         """The next segment, from now on the active one."""
+        self.active.is_sealed = True
         self._segments.append(segment)
         self._bases.append(segment.base_offset)
         self.active = segment

@@ -38,7 +38,7 @@ def can_swap(log: PartitionLog, old: Sequence[Segment]) -> bool:
 def commit(old: Sequence[Segment], cleaned: Segment) -> None:
     """The step that counts. Who reads the old segments keeps them. Raises OSError: the log is as it was."""
     for segment in old:
-        segment.pin()  # a search in a thread may have one of them in its hands
+        segment.retire()  # a search in a thread may have one of them in its hands
     cleaned.rename(SWAP_SUFFIX)
 
 

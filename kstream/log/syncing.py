@@ -41,10 +41,13 @@ def sync_segments(log: PartitionLog, segments: Sequence[Segment]) -> None:
     recovery_point = log.recovery_point
     for number, segment in enumerate(segments):
         is_active = segment is log.segments.active
-        if number + 1 < len(segments) and segments[number + 1].base_offset <= recovery_point:
+        # Where the next one begins at the recovery point, this one's records are on the disk, but its
+        # indexes may have been completed since, by a roll right behind a flush.
+        if number + 1 < len(segments) and segments[number + 1].base_offset < recovery_point:
             continue
         try:
-            log.platform.sync_data(segment.file.fd)
+            file = segment.file  # held, so that nobody closes the descriptor meanwhile
+            log.platform.sync_data(file.fd)
             if not is_active:
                 segment.sync_indexes()
         except FileNotFoundError:
