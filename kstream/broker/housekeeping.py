@@ -10,9 +10,13 @@ import trio
 
 from kstream.broker.broker import Broker
 from kstream.broker.log_cleaner import LogCleaner
+from kstream.broker.metadata.image import TopicImage
+from kstream.broker.partition import Partition
 from kstream.broker.replica import disk_limiter
 from kstream.errors import ApiError
+from kstream.log.config import LogConfig
 from kstream.log.errors import LogStorageError
+from kstream.log.retention import may_have_expired
 
 log = logging.getLogger(__name__)
 
@@ -64,18 +68,55 @@ class Housekeeping:
             await self.retain()
 
     async def retain(self) -> None:
-        """Drop expired segments and producers of every open partition."""
-        partitions = self._broker.partitions
+        """Drop expired segments and producers of every partition. One that nobody opened is looked at from
+        outside, and opened only if something of it has expired.
+        """
         now_ms = self._broker.clock.now_ms()
-        for partition in partitions.opened():
-            try:
-                removal = partition.log.delete_old_segments(now_ms)
-                partition.log.expire_producers(now_ms)
-            except (OSError, LogStorageError) as error:
-                log.error("retention of %s-%d failed: %s", partition.topic_name, partition.index, error)
-                continue
-            partitions.discard(removal, partition.log.config.file_delete_delay_ms)
+        for partition in self._broker.partitions.opened():
+            self._retain(partition, now_ms)
             await trio.lowlevel.checkpoint()
+        for topic in list(self._broker.metadata.image.topics_by_name.values()):
+            for index in await self._expired_unopened(topic, now_ms):
+                try:
+                    self._retain(await self._broker.partitions.get(topic.name, index), now_ms)
+                except ApiError as error:
+                    log.error("retention of %s-%d failed: %s", topic.name, index, error)
+
+    def _retain(self, partition: Partition, now_ms: int) -> None:
+        try:
+            removal = partition.log.delete_old_segments(now_ms)
+            partition.log.expire_producers(now_ms)
+        except (OSError, LogStorageError) as error:
+            log.error("retention of %s-%d failed: %s", partition.topic_name, partition.index, error)
+        else:
+            self._broker.partitions.discard(removal, partition.log.config.file_delete_delay_ms)
+
+    async def _expired_unopened(self, topic: TopicImage, now_ms: int) -> list[int]:
+        directory = self._broker.directory
+        closed = [
+            wanted.index
+            for wanted in topic.partitions
+            if wanted.leader == self._broker.node_id
+            and directory.open_log(topic.name, wanted.index) is None
+            and (topic.name, wanted.index) not in directory.unrecovered
+        ]
+        if not closed:
+            return []
+        config = self._broker.log_config(topic.name)
+
+        def look() -> list[int]:
+            return [index for index in closed if self._may_have_expired(topic.name, index, config, now_ms)]
+
+        return await trio.to_thread.run_sync(look, limiter=disk_limiter())
+
+    def _may_have_expired(self, topic_name: str, index: int, config: LogConfig, now_ms: int) -> bool:
+        try:
+            return may_have_expired(self._broker.directory.partition_path(topic_name, index), config, now_ms)
+        except FileNotFoundError:  # never opened, or deleted meanwhile
+            return False
+        except OSError as error:
+            log.error("retention of %s-%d failed: %s", topic_name, index, error)
+            return False
 
     async def _checkpoint_forever(self, interval_s: float) -> None:
         while True:

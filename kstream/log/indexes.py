@@ -231,5 +231,22 @@ class TimeIndex(Index):
             self.append(timestamp_ms, relative_offset)
 
 
+def last_timestamp_ms(path: Path) -> int:
+    """The largest timestamp that a time index's file tells, without opening it as one; -1 for none. Raises
+    OSError.
+    """
+    try:
+        with path.open("rb") as file:
+            size = TimeIndex.ENTRY.size
+            count = os.fstat(file.fileno()).st_size // size
+            if not count:
+                return -1
+            file.seek((count - 1) * size)
+            timestamp_ms: int = TimeIndex.ENTRY.unpack(file.read(size))[0]
+            return timestamp_ms
+    except FileNotFoundError:
+        return -1
+
+
 def _ascends(column: Sequence[int]) -> bool:
     return all(a < b for a, b in pairwise(column))

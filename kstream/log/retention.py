@@ -12,6 +12,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kstream.log.config import LogConfig
+from kstream.log.indexes import last_timestamp_ms
 from kstream.log.snapshots import SUFFIX as SNAPSHOT_SUFFIX
 from kstream.log.snapshots import snapshot_offset
 
@@ -94,6 +96,31 @@ def _count_deletable(log: PartitionLog, now_ms: int) -> int:
         surplus_bytes -= segment.size_bytes
         count += 1
     return count
+
+
+def may_have_expired(directory: Path, config: LogConfig, now_ms: int) -> bool:
+    """Whether opening a partition that is closed would let retention delete something: told by its directory
+    alone, the sizes in it and the last entry of one time index. Raises OSError.
+    """
+    sizes: dict[int, int] = {}
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            digits, _, suffix = entry.name.partition(".")
+            if suffix == "log" and digits.isdecimal():
+                sizes[int(digits)] = entry.stat().st_size
+    if not sizes or not config.is_deleted:
+        return False
+    oldest = min(sizes)
+    if len(sizes) == 1 and not sizes[oldest]:
+        return False
+    if config.retention_bytes >= 0 and sum(sizes.values()) - config.retention_bytes >= sizes[oldest] > 0:
+        return True
+    if config.retention_ms < 0:
+        return False
+    path = directory / f"{oldest:020d}.log"
+    largest_ms = last_timestamp_ms(path.with_suffix(".timeindex"))
+    basis_ms = largest_ms if largest_ms >= 0 else int(path.stat().st_mtime * 1000)
+    return now_ms - basis_ms > config.retention_ms
 
 
 def _age_basis_ms(segment: Segment) -> int:

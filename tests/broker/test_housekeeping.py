@@ -104,3 +104,29 @@ def test_so_many_records_wait_for_the_disk_at_most(tmp_path: Path) -> None:
             assert waiting == [2, 4, 0, 2, 4, 0]
 
     run(test)
+
+
+def test_partitions_that_nobody_opened_expire_too(tmp_path: Path) -> None:
+    async def first() -> None:
+        async with opened(tmp_path) as broker:
+            await create(broker, "t", retention_ms=str(DAY_MS))
+            await create(broker, "large", retention_ms="-1", retention_bytes="0")
+            await create(broker, "kept", retention_ms=str(DAY_MS * 3))
+            for topic in ("t", "large", "kept"):
+                await produced(broker, batch(b"old", bytes(100)), topic)
+
+    async def second() -> None:
+        async with opened(tmp_path) as broker:
+            housekeeping = Housekeeping(broker)
+            advance(broker, DAY_MS)
+            await housekeeping.retain()
+            assert [partition.topic_name for partition in broker.partitions.opened()] == ["large"]
+            advance(broker, 1)
+            await housekeeping.retain()
+            assert broker.directory.open_log("kept", 0) is None
+            for topic in ("t", "large"):
+                answer = only(await fetched(broker, fetch_request(2, topic=topic)))
+                assert (answer.log_start_offset, answer.high_watermark) == (2, 2)
+
+    run(first)
+    run(second)
