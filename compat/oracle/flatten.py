@@ -22,6 +22,7 @@ Fields = dict[str, str]
 MESSAGE_FIELDS = frozenset({"error_message", "batch_index_error_message"})
 """Words for people: recorded for reading, compared only for being there."""
 
+_BYTES_SHOWN_MAX = 1000
 _NOW_WITHIN_MS = 3_600_000 * 2
 
 # Lists whose order is that of a hash map in Kafka, and what to sort them by.
@@ -55,6 +56,7 @@ _NUMBERED = {
     "topic_id": "topic-id",
     "producer_id": "producer-id",
     "session_id": "session",
+    "subscription_id": "subscription",
 }
 _PLACEHOLDERS = {"host": "<host>", "port": "<port>", "finalized_features_epoch": "<epoch>"}
 _PRESENT = frozenset({"documentation"})
@@ -140,6 +142,8 @@ class Flattener:
             return "<text>"
         if name in _NUMBERED:
             return self._numbered(_NUMBERED[name], content)
+        if isinstance(content, bytes) and len(content) > _BYTES_SHOWN_MAX:
+            return f"<{len(content)}-bytes>"
         if isinstance(content, bytes):
             return self._numbered("topic-id", content) if len(content) == 16 else f"<{content.hex()}>"
         if isinstance(content, str):

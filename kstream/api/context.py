@@ -53,6 +53,16 @@ class RequestContext:
     def now_ms(self) -> int:
         return self.broker.clock.now_ms()
 
+    def labels(self) -> dict[str, str]:
+        """Who sends this request, as subscriptions to clients' metrics match it (KIP-714)."""
+        return {
+            "client_id": self.client_id or "",
+            "client_software_name": self.client_software_name,
+            "client_software_version": self.client_software_version,
+            "client_source_address": self.peer_address[0],
+            "client_source_port": str(self.peer_address[1]),
+        }
+
     def caller(self) -> Caller:
         """Who sends this request, as groups keep it: the address in the way Java prints one."""
         return Caller(self.client_id or "", f"/{self.peer_address[0]}", self.api_version)

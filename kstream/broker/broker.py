@@ -13,6 +13,7 @@ from kstream.broker.partitions import Partitions
 from kstream.broker.producer_ids import ProducerIds
 from kstream.broker.quotas import Quotas
 from kstream.broker.strays import set_strays_aside
+from kstream.broker.telemetry import Telemetry
 from kstream.broker.transactions import TransactionCoordinator
 from kstream.clock import Clock
 from kstream.config.broker import BrokerConfig
@@ -42,6 +43,7 @@ class Broker:
         self.quotas = Quotas(config, clock.now_ms)
         self.quotas.load(metadata.image)
         metadata.on_change(lambda delta: self.quotas.on_metadata(metadata.image, delta))
+        self.telemetry = Telemetry(payload_bytes_max=int(config.get("telemetry.max.bytes") or 0))
         self.fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
         self.producer_ids = ProducerIds(metadata.allocate_producer_ids)
         self.groups = GroupCoordinator(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from compat.oracle.run import Run, scenario
 from compat.oracle.scenarios.describe_configs import BROKER, CLIENT_METRICS, GROUP, LOGGER
@@ -29,6 +29,13 @@ def _change(
     ]
     resource = AlterConfigsResource(resource_type=kind, resource_name=name, configs=configs)
     return IncrementalAlterConfigsRequest(resources=[resource], validate_only=validate_only)
+
+
+def change_configs(kind: int, name: str, values: Mapping[str, str | None]) -> IncrementalAlterConfigsRequest:
+    """Set keys of one resource; None removes one."""
+    return _change(
+        kind, name, *((DELETE if value is None else SET, key, value) for key, value in values.items())
+    )
 
 
 def _replace(kind: int, name: str, *configs: tuple[str, str | None]) -> AlterConfigsRequest:

@@ -42,6 +42,6 @@ KEYS: tuple[Key, ...] = (
         "kstream is the only broker of its cluster"),
     Key("replication.quota.window.size.seconds", INT, "1", at_least(1), READ_ONLY, NO_EFFECT,
         "kstream is the only broker of its cluster"),
-    Key("telemetry.max.bytes", INT, "1048576", at_least(1), READ_ONLY, UNAVAILABLE,
-        "clients' metrics are not collected"),
+    Key("telemetry.max.bytes", INT, "1048576", at_least(1), READ_ONLY, HONOURED,
+        "The largest push of a client's metrics, compressed and not."),
 )
