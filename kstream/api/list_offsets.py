@@ -13,6 +13,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import trio
 
 from kstream.api.context import RequestContext
@@ -21,6 +23,7 @@ from kstream.broker.partition import Partition
 from kstream.broker.replica import disk_limiter
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.errors import LogStorageError
+from kstream.records.errors import CorruptBatch
 from kstream.wire.apis import ApiKey
 from kstream.wire.messages.list_offsets import (
     ListOffsetsPartition,
@@ -29,6 +32,8 @@ from kstream.wire.messages.list_offsets import (
     ListOffsetsResponse,
     ListOffsetsTopicResponse,
 )
+
+log = logging.getLogger(__name__)
 
 LATEST = -1
 EARLIEST = -2
@@ -79,7 +84,13 @@ async def handle(context: RequestContext, request: ListOffsetsRequest) -> ListOf
                     found = await _find(context, name, wanted, request.isolation_level)
                 except ApiError as error:
                     error_code = error.code
-                except LogStorageError:
+                except CorruptBatch as error:
+                    # Large batches are stored unopened: whoever wrote one that does not open shall not
+                    # cost others their connections.
+                    log.warning("no search by time in %s-%d: %s", name, wanted.partition_index, error)
+                    error_code = ErrorCode.CORRUPT_MESSAGE
+                except (LogStorageError, OSError) as error:
+                    log.error("no search by time in %s-%d: %s", name, wanted.partition_index, error)
                     error_code = ErrorCode.KAFKA_STORAGE_ERROR
             timestamp, offset, leader_epoch = found
             answer.partitions.append(
@@ -119,23 +130,28 @@ async def _find(
         raise ApiError(ErrorCode.UNSUPPORTED_VERSION)
     partition = await context.broker.partitions.get(topic_name, wanted.partition_index)
     partition.check_leader_epoch(wanted.current_leader_epoch)
-    end_offset = (
-        partition.last_stable_offset if isolation_level == _READ_COMMITTED else partition.high_watermark
-    )
-    log = partition.log
+    partition_log = partition.log
     if timestamp == LATEST:
-        return (-1, end_offset, partition.leader_epoch)
+        return (-1, _end_offset(partition, isolation_level), partition.leader_epoch)
     if timestamp in (EARLIEST, EARLIEST_LOCAL):
-        return (-1, log.log_start_offset, _epoch_of(partition, log.log_start_offset))
+        log_start_offset = partition_log.log_start_offset
+        return (-1, log_start_offset, _epoch_of(partition, log_start_offset))
     if timestamp in (LATEST_TIERED, EARLIEST_PENDING_UPLOAD):
         return _NOT_FOUND
     if timestamp == MAX_TIMESTAMP:
-        found = await trio.to_thread.run_sync(log.max_timestamp, limiter=disk_limiter())
+        found = await trio.to_thread.run_sync(partition_log.max_timestamp, limiter=disk_limiter())
     else:
-        found = await trio.to_thread.run_sync(log.offset_for_timestamp, timestamp, limiter=disk_limiter())
-    if found is None or found.offset >= end_offset:
+        found = await trio.to_thread.run_sync(
+            partition_log.offset_for_timestamp, timestamp, limiter=disk_limiter()
+        )
+    # The end as it is now: what was appended during the search can be what was found.
+    if found is None or found.offset >= _end_offset(partition, isolation_level):
         return _NOT_FOUND
     return (found.timestamp_ms, found.offset, _epoch_of(partition, found.offset))
+
+
+def _end_offset(partition: Partition, isolation_level: int) -> int:
+    return partition.last_stable_offset if isolation_level == _READ_COMMITTED else partition.high_watermark
 
 
 def _epoch_of(partition: Partition, offset: int) -> int:

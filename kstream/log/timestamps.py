@@ -56,10 +56,12 @@ def max_timestamp(log: PartitionLog) -> OffsetAndTimestamp | None:
             newest = segment
     if newest is None:
         return None
+    # In this order: an append meanwhile may move both on, and the search must not begin behind its goal.
+    from_offset = newest.max_timestamp_offset
     timestamp_ms = newest.largest_timestamp_ms
+    position = newest.locate(from_offset)
     end = newest.size_bytes
     mapping = newest.file.mapping(end)[:end]
-    position = newest.locate(newest.max_timestamp_offset)
     while position < end:
         header = read_header(mapping, position)
         if header.max_timestamp_ms == timestamp_ms:
