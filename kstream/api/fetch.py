@@ -89,10 +89,9 @@ async def handle(context: RequestContext, request: FetchRequest) -> FetchRespons
         if timeout_s <= 0:
             break
         watched = [reading.partition for reading in readings if reading.partition is not None]
-        try:
-            await waiter.wait_readable(watched, timeout_s)
-        finally:
-            _release(readings)
+        # Before the wait, which may be long: what is read again afterwards must not keep deleted files.
+        _release(readings)
+        await waiter.wait_readable(watched, timeout_s)
     return _respond(plan, readings, request, uses_topic_ids=uses_topic_ids)
 
 
@@ -219,8 +218,11 @@ def _what_to_wait_for(readings: list[Reading], request: FetchRequest) -> AppendW
         missing_bytes = 1
     waiter = AppendWaiter(missing_bytes)
     for reading in readings:
-        # Reading cold data takes time, in which partitions that were read before it may have grown.
-        if reading.partition is not None and reading.partition.high_watermark != reading.high_watermark:
+        # Reading cold data takes time, in which partitions that were read before it may have grown, or gone.
+        partition = reading.partition
+        if partition is not None and (
+            partition.high_watermark != reading.high_watermark or partition.log.is_closed
+        ):
             waiter.on_changed()
     return waiter
 

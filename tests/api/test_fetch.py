@@ -201,3 +201,45 @@ def test_what_grew_while_cold_bytes_were_read_is_not_waited_for(
         await produced(broker, batch(b"y" * 200))
 
     run(test)
+
+
+def test_a_topic_deleted_while_cold_bytes_were_read_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with opened(tmp_path, "t") as broker:
+            await produced(broker, batch(b"x"), partition=1)
+            await broker.partitions.get("t", 0)
+            monkeypatch.setattr(LogSlice, "is_resident", lambda _: False)
+            token = trio.lowlevel.current_trio_token()
+            monkeypatch.setattr(
+                LogSlice, "warm", lambda _: trio.from_thread.run(delete, broker, "t", trio_token=token)
+            )
+            with trio.fail_after(30):
+                request = fetch_request(partitions=(0, 1), max_wait_ms=600_000, min_bytes=1000)
+                (topic,) = (await fetched(broker, request)).responses
+            codes = {partition.error_code for partition in topic.partitions}
+            assert codes == {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
+
+    run(test)
+
+
+def test_a_waiting_fetch_holds_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released: list[LogSlice] = []
+    release = LogSlice.release
+
+    def noting(found: LogSlice) -> None:
+        released.append(found)
+        release(found)
+
+    monkeypatch.setattr(LogSlice, "release", noting)
+
+    async def test() -> None:
+        async with opened(tmp_path, "t") as broker, trio.open_nursery() as nursery:
+            await produced(broker, batch(b"x"))
+            nursery.start_soon(fetched, broker, fetch_request(max_wait_ms=60_000, min_bytes=1000))
+            await wait_all_tasks_blocked()
+            assert len(released) == 1
+            nursery.cancel_scope.cancel()
+
+    run(test)
