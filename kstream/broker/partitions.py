@@ -102,7 +102,7 @@ class Partitions:
 
     async def _open_in_thread(self, topic: TopicKey, index: int) -> Partition:
         while True:
-            found, leader_epoch = self._resolve(topic, index)
+            found, _ = self._resolve(topic, index)
             try:
                 opened = await trio.to_thread.run_sync(self._open_log, found, index, limiter=disk_limiter())
             except LogStorageError as error:
@@ -113,6 +113,9 @@ class Partitions:
                 break
             # Deleted while it was being opened: that goes; a new topic of the name may be there.
             self._remove_files(found.name, index)
+        # Both as they are now: they may have changed while the thread was at work.
+        leader_epoch = self._resolve(found.topic_id, index)[1]
+        opened.config = self._log_config_of(found.name)
         partition = Partition(found.name, found.topic_id, index, opened, leader_epoch=leader_epoch)
         self._open[(found.name, index)] = partition
         self._open[(found.topic_id, index)] = partition
