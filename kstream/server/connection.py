@@ -8,6 +8,7 @@ that always has more to do gives the others their turn after `_TURN_S`.
 from __future__ import annotations
 
 import logging
+import select
 import socket
 
 import trio
@@ -23,6 +24,8 @@ from kstream.wire.codec import Part
 log = logging.getLogger(__name__)
 
 _TURN_S = 0.002
+_PEER_CLOSED = getattr(select, "POLLRDHUP", 0)
+"""Beside what is always told, POLLHUP and POLLERR, of which a Mac makes do."""
 
 
 class Connection:
@@ -92,6 +95,7 @@ class Connection:
             raise
         except Exception:
             # The answers to earlier requests are owed, whatever was wrong with this one.
+            self.is_handling = False
             await self._send_unsent()
             raise
 
@@ -109,7 +113,10 @@ class Connection:
             if self._unsent and not dispatcher.is_prompt(frame):
                 await self._send_unsent()
             self.is_handling = True
-            parts = await dispatcher.answer(frame, self.context)
+            try:
+                parts = await dispatcher.answer(frame, self.context)
+            except OSError as error:  # Of a file: it must not pass for a client that has left.
+                raise RuntimeError(f"a file cannot be read or written: {error}") from error
             if parts is not None:
                 if len(parts) == 1 and isinstance(parts[0], bytes):
                     self._unsent.append(parts[0])
@@ -166,6 +173,12 @@ class Connection:
             for part in parts:
                 if isinstance(part, LogSlice):
                     part.release()
+
+    def is_abandoned(self) -> bool:
+        """Whether the peer has closed its side. Nobody reads from a connection while a handler is at work."""
+        poll = select.poll()
+        poll.register(self._sock, _PEER_CLOSED)
+        return bool(poll.poll(0))
 
     def _peer(self) -> str:
         return "{}:{}".format(*self.context.peer_address)

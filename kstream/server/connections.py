@@ -89,7 +89,9 @@ class Connections:
             self._one_ended.set()
 
     async def close_idle_forever(self) -> None:
-        """Close those whose peer sends no frame, or takes no answer, within `connections.max.idle.ms`."""
+        """Close those whose peer sends no frame, or takes no answer, within `connections.max.idle.ms`; those
+        for which a handler waits, as long as the client likes, only if the client has left.
+        """
         idle_s = self._broker.config.connections_max_idle_ms / 1000
         if idle_s < 0:
             return
@@ -97,7 +99,9 @@ class Connections:
             await trio.sleep(min(max(idle_s / 4, 0.05), 10))
             deadline_s = trio.current_time() - idle_s
             for connection in self._open:
-                if not connection.is_handling and connection.waits_since_s < deadline_s:
+                if connection.waits_since_s < deadline_s and (
+                    not connection.is_handling or connection.is_abandoned()
+                ):
                     connection.scope.cancel()
 
     async def drain(self) -> None:

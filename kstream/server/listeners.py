@@ -95,7 +95,12 @@ async def accept_forever(
                 else:
                     log.debug("a connection was gone before it was accepted: %s", error)
                 break
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            accepted(sock, peer[:2])
+            try:
+                sock.setblocking(False)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                accepted(sock, peer[:2])
+            except OSError as error:
+                # A Mac refuses options on a connection whose peer has left already.
+                log.debug("a connection was gone before it was served: %s", error)
+                sock.close()

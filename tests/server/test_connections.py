@@ -14,9 +14,10 @@ import trio
 from kstream.api import registry
 from kstream.records.builder import build_batch
 from kstream.wire.apis import ApiKey
+from kstream.wire.headers import request_frame
 from kstream.wire.messages.api_versions import ApiVersionsRequest
 from kstream.wire.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
-from kstream.wire.messages.metadata import MetadataRequest
+from kstream.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
 from kstream.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from tests.server.harness import correlation_id, reset, run, serving
 
@@ -66,11 +67,12 @@ def test_nonsense_closes_the_connection_after_what_is_owed(tmp_path: Path, nonse
     run(test)
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError("on purpose"), OSError("on purpose")], ids=repr)
 def test_a_bug_in_a_handler_closes_one_connection_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     async def broken(context: Any, request: Any) -> None:
-        raise ZeroDivisionError("on purpose")
+        raise error
 
     registrations = dict(registry.load())
     registrations[ApiKey.METADATA] = registrations[ApiKey.METADATA]._replace(handler=broken)
@@ -87,7 +89,7 @@ def test_a_bug_in_a_handler_closes_one_connection_and_says_so(
 
     with caplog.at_level(logging.ERROR):
         run(test)
-    assert "ZeroDivisionError: on purpose" in caplog.text
+    assert f"{type(error).__name__}: on purpose" in caplog.text
 
 
 def test_idle_and_half_sent_connections_are_closed_and_waiting_ones_are_not(tmp_path: Path) -> None:
@@ -102,6 +104,36 @@ def test_idle_and_half_sent_connections_are_closed_and_waiting_ones_are_not(tmp_
             assert trio.current_time() - started_s < 10
             assert await waiting.receive() is not None
             assert trio.current_time() - started_s >= 30
+
+    run(test, virtual_time=True)
+
+
+def test_who_leaves_a_waiting_request_behind_is_closed(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, connections_max_idle_ms="5000", max_connections="1") as server:
+            leaving = await server.connect()
+            await leaving.send(fetch(max_wait_ms=1_000_000), 11)
+            await trio.sleep(1)
+            await leaving.stream.aclose()
+            other = await server.connect()
+            with trio.fail_after(20):
+                assert await other.is_answered()
+
+    run(test, virtual_time=True)
+
+
+def test_who_does_not_take_what_is_owed_before_nonsense_is_closed(tmp_path: Path) -> None:
+    names = [MetadataRequestTopic(name=f"{number:0>250}") for number in range(20_000)]
+    lying_produce = struct.pack(">ihhih", 14, 0, 5, 1, -1) + b"\x7f\xff\xff\xff"
+
+    async def test() -> None:
+        async with serving(tmp_path, connections_max_idle_ms="5000", max_connections="1") as server:
+            stuck = await server.connect()
+            metadata = request_frame(MetadataRequest(topics=names, allow_auto_topic_creation=False), 5, 1, "")
+            with trio.fail_after(60):
+                await stuck.stream.send_all(metadata + lying_produce)
+                other = await server.connect()
+                assert await other.is_answered()
 
     run(test, virtual_time=True)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from pathlib import Path
 
 import pytest
+import trio
 
 from kstream.config.broker import BrokerConfig
 from kstream.config.listeners import Listener
-from kstream.server.listeners import ListenError, bind
+from kstream.server.listeners import BoundListener, ListenError, accept_forever, bind
 from kstream.wire.messages.metadata import MetadataRequest, MetadataResponse
 from tests.server.harness import Served, run, serving
 
@@ -74,3 +76,53 @@ def test_ipv6(tmp_path: Path) -> None:
 
 def test_the_default_is_this_machine_alone() -> None:
     assert [str(listener) for listener in BrokerConfig().listeners] == ["PLAINTEXT://127.0.0.1:9092"]
+
+
+class _Gone(socket.socket):
+    """A connection whose peer has left, as a Mac shows it."""
+
+    def setsockopt(self, *arguments: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+
+class _Listening(socket.socket):
+    """A listening socket whose first connection is gone."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__()
+        self.gone: list[_Gone] = []
+
+    def accept(self) -> tuple[socket.socket, tuple[str, int]]:
+        sock, peer = super().accept()
+        if not self.gone:
+            self.gone.append(_Gone(fileno=sock.detach()))
+            return self.gone[0], peer
+        return sock, peer
+
+
+def test_a_connection_that_is_gone_before_it_is_served_disturbs_nobody() -> None:
+    async def no_wait() -> None:
+        pass
+
+    async def test() -> None:
+        with _Listening() as sock:
+            sock.bind(("127.0.0.1", 0))
+            sock.listen()
+            sock.setblocking(False)
+            served = trio.Event()
+
+            def accepted(client: socket.socket, peer: tuple[str, int]) -> None:
+                client.close()
+                served.set()
+
+            bound = BoundListener(Listener("PLAINTEXT", "127.0.0.1", sock.getsockname()[1]), sock)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(accept_forever, bound, no_wait, accepted)
+                for _ in range(2):
+                    stream = await trio.open_tcp_stream(*sock.getsockname())
+                    await stream.aclose()
+                await served.wait()
+                nursery.cancel_scope.cancel()
+            assert sock.gone[0].fileno() == -1
+
+    run(test)
