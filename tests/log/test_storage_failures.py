@@ -13,7 +13,7 @@ from kstream.log.config import LogConfig
 from kstream.log.errors import LogStorageError
 from kstream.log.indexes import Index
 from kstream.log.platform import Buffer, Platform
-from tests.log.support import append, batch_of, open_log, read_headers, read_records
+from tests.log.support import NOW_MS, append, batch_of, open_log, read_headers, read_records
 
 
 class FailingPlatform(Platform):
@@ -188,3 +188,26 @@ def test_a_roll_that_fails_half_way_leaves_no_segment_behind(
     end_offset = log.end_offset
     log.close()
     assert open_log(tmp_path / "t-0", config, was_clean=True).end_offset == end_offset
+
+
+def test_a_mapping_made_while_the_file_is_cut_is_as_long_as_the_file(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0")
+    append(log, batch_of(1))
+    file = log.segments.active.file
+    os.ftruncate(file.fd, log.size_bytes)  # what a roll does first, while a search by time maps in its thread
+    assert len(file.mapping(log.size_bytes)) == log.size_bytes
+
+
+def test_indexes_completed_by_a_roll_right_behind_a_flush_are_synced_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(Platform, "sync_path", lambda _, path: synced.append(Path(path).name))
+    log = open_log(tmp_path / "t-0")
+    append(log, batch_of(1))
+    log.flush()
+    log.roll(NOW_MS)
+    append(log, batch_of(1))
+    log.flush()
+    assert f"{0:020d}.index" in synced
+    assert f"{0:020d}.timeindex" in synced
