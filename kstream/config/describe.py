@@ -96,10 +96,17 @@ def describe_client_metrics(
 
 
 def describe_broker(config: BrokerConfig, names: Collection[str] | None = None) -> list[ConfigEntry]:
-    """Rows for this broker: every key of the catalogue, and keys nobody knows that somebody set."""
+    """Rows for this broker: every key of the catalogue, and keys nobody knows that somebody set.
+
+    Internal keys are among them once somebody set them.
+    """
     keys = broker_keys()
-    rows = [_broker_row(config, key) for key in _wanted(keys, names)]
-    unknown = {*config.static, *config.dynamic_default, *config.dynamic_broker} - keys.keys()
+    present = {*config.static, *config.dynamic_default, *config.dynamic_broker}
+    wanted = list(_wanted(keys, names))
+    if not names:
+        wanted += [key for key in keys.values() if key.is_internal and key.name in present]
+    rows = [_broker_row(config, key) for key in wanted]
+    unknown = present - keys.keys()
     rows += [_unknown_row(config, name) for name in sorted(unknown) if not names or name in names]
     return rows
 

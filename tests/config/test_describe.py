@@ -144,3 +144,10 @@ def test_a_secret_is_never_shown() -> None:
     (row,) = describe_broker(config_at("static"), ["ssl.keystore.password"])
     assert "secret" not in repr(row)
     assert row.documentation
+
+
+def test_internal_keys_are_described_once_they_are_set() -> None:
+    name = "log.initial.task.delay.ms"
+    assert name not in {row.name for row in describe_broker(BrokerConfig({}))}
+    (row,) = [row for row in describe_broker(BrokerConfig({name: "5"})) if row.name == name]
+    assert (row.value, row.source) == ("5", ConfigSource.STATIC_BROKER)
