@@ -88,44 +88,49 @@ def alter_configs(
 ) -> Change[list[AlteredResource]]:
     """Change what can be changed; `replace_all` removes the keys that a resource does not mention."""
     counts = Counter((resource.resource_type, resource.name) for resource in resources)
-    has_odd_operation = any(
-        resource.resource_type != ResourceType.BROKER and _has_odd_operation(resource)
+    refusals = [
+        _refusal(image, config, resource, is_repeated=counts[resource.resource_type, resource.name] > 1)
         for resource in resources
-        if counts[resource.resource_type, resource.name] == 1 and _is_well_formed(resource)
+    ]
+    # What the broker does not refuse goes to Kafka's controller in one request, which fails as a whole if
+    # there is an operation in it that is none.
+    fails = any(
+        refusal is None and any(change.operation not in _OPERATIONS for change in resource.changes)
+        for resource, refusal in zip(resources, refusals, strict=True)
     )
     records: list[Message] = []
     results: list[AlteredResource] = []
-    for resource in resources:
-        key = (resource.resource_type, resource.name)
+    for resource, refusal in zip(resources, refusals, strict=True):
         try:
-            if counts[key] > 1:
-                raise _invalid("Each resource must appear at most once.")
-            _kind_of(resource)
-            check_shape(resource)
-            if resource.resource_type == ResourceType.BROKER:
-                _check_operations(resource)
-            if has_odd_operation:
-                # What is well-formed goes to Kafka's controller in one request, which then fails as a whole.
+            if refusal is not None:
+                raise refusal
+            if fails:
                 raise ApiError(ErrorCode.UNKNOWN_SERVER_ERROR)
             records += _alter(image, config, resource, replace_all)
         except ApiError as error:
-            results.append(AlteredResource(*key, error))
+            results.append(AlteredResource(resource.resource_type, resource.name, error))
         else:
-            results.append(AlteredResource(*key))
+            results.append(AlteredResource(resource.resource_type, resource.name))
     return Change(results, () if validate_only else records)
 
 
-def _is_well_formed(resource: ResourceChange) -> bool:
+def _refusal(
+    image: MetadataImage, config: BrokerConfig, resource: ResourceChange, *, is_repeated: bool
+) -> ApiError | None:
+    """What is wrong with a resource at first sight: its shape, a broker's name and operations."""
     try:
-        _kind_of(resource)
+        if is_repeated:
+            raise _invalid("Each resource must appear at most once.")
+        kind = _kind_of(resource)
         check_shape(resource)
-    except ApiError:
-        return False
-    return True
-
-
-def _has_odd_operation(resource: ResourceChange) -> bool:
-    return any(change.operation not in _OPERATIONS for change in resource.changes)
+        if resource.resource_type == ResourceType.BROKER:
+            kind.check_name(image, config, resource.name)
+            for change in resource.changes:
+                if change.operation not in _OPERATIONS:
+                    raise _invalid(f"Unknown operations type {change.operation}")
+    except ApiError as error:
+        return error
+    return None
 
 
 def _kind_of(resource: ResourceChange) -> _Kind:
@@ -133,12 +138,6 @@ def _kind_of(resource: ResourceChange) -> _Kind:
     if kind is None:
         raise _invalid(f"Unknown resource type {resource.resource_type}")
     return kind
-
-
-def _check_operations(resource: ResourceChange) -> None:
-    for change in resource.changes:
-        if change.operation not in _OPERATIONS:
-            raise _invalid(f"Unknown operations type {change.operation}")
 
 
 def check_shape(resource: ResourceChange) -> None:
