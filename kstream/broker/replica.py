@@ -12,7 +12,9 @@ from typing import Protocol
 
 import trio
 
+from kstream.log.errors import LogStorageError
 from kstream.log.partition import AppendResult, Origin, PartitionLog
+from kstream.log.scanning import cold_scan
 from kstream.log.slices import LogSlice
 from kstream.records.batch import BatchHeader
 
@@ -86,9 +88,17 @@ class LocalReplica:
 
         Raises:
             OffsetOutOfRange: the log does not have that offset.
+            LogStorageError: the file cannot be opened, or is not what it should be.
         """
-        self.log.platform.open_files.trim()
-        found = self.log.read(offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch)
+        log = self.log
+        log.platform.open_files.trim()
+        try:
+            cold = cold_scan(log, offset)
+            if cold is not None:
+                await trio.to_thread.run_sync(cold, limiter=disk_limiter())
+        except OSError as error:
+            raise LogStorageError(f"{log.directory}: {error}") from error
+        found = log.read(offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch)
         if len(found) and not found.is_resident():
             try:
                 await trio.to_thread.run_sync(found.warm, limiter=disk_limiter())

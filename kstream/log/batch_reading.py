@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 
 from kstream.log.platform import COLD_PIECE_BYTES
+from kstream.log.scanning import warm_scan
 from kstream.log.segment import Segment
 from kstream.records.batch import HEADER_SIZE, BatchHeader, read_header
 from kstream.records.errors import CorruptBatch
@@ -20,7 +21,10 @@ def iter_batches(segment: Segment, offset: int) -> Iterator[tuple[BatchHeader, b
     """
     file = segment.file
     end = segment.size_bytes
-    at = 0 if offset <= segment.base_offset else segment.locate(offset)
+    at = 0
+    if offset > segment.base_offset:
+        warm_scan(segment, offset)
+        at = segment.locate(offset)
     while at < end:
         buffer = os.pread(file.fd, min(COLD_PIECE_BYTES, end - at), at)
         position = 0

@@ -123,10 +123,20 @@ class Index:
         number = bisect_right(file_keys, key)
         return (int(file_keys[number - 1]), int(file_values[number - 1])) if number else None
 
+    def above(self, key: int) -> tuple[int, int] | None:
+        """The first entry whose key is above `key`. Raises CorruptIndex."""
+        number = self._count_below("key", key + 1)
+        return self.entry(number) if number < self.count else None
+
     def first_with_value_from(self, value: int) -> tuple[int, int] | None:
         """The first entry whose value is at least `value`. Raises CorruptIndex."""
         number = self._count_below("value", value)
         return self.entry(number) if number < self.count else None
+
+    def last_with_value_to(self, value: int) -> tuple[int, int] | None:
+        """The last entry whose value is at most `value`. HOT. Raises CorruptIndex."""
+        number = self._count_below("value", value + 1)
+        return self.entry(number - 1) if number else None
 
     def truncate(self, *, key: int | None = None, value: int | None = None) -> None:
         """Drop entries whose key, or value, is at or above the one given. Raises CorruptIndex, OSError."""

@@ -17,6 +17,7 @@ from kstream.log.config import LogConfig
 from kstream.log.errors import LogStorageError, OffsetOutOfRange
 from kstream.log.platform import NATIVE, Buffer, Platform
 from kstream.log.recovery import Opened, open_files
+from kstream.log.scanning import FRESH_BYTES
 from kstream.log.segment import RELATIVE_OFFSET_MAX, Segment
 from kstream.log.segments import SegmentList
 from kstream.log.slices import EMPTY_SLICE, LogSlice
@@ -28,8 +29,7 @@ __all__ = ["AppendResult", "LogStorageError", "OffsetOutOfRange", "Origin", "Par
 
 _log = logging.getLogger(__name__)
 
-_FRESH_BYTES = 16 * 1024 * 1024
-"""So much behind the end was written moments ago: it is in the page cache without asking."""
+_CUT_INTERVALS_MIN = 4  # Batches within an interval share an index entry: behind more, a large one is cut.
 
 
 class PartitionLog:
@@ -37,7 +37,6 @@ class PartitionLog:
 
     __slots__ = (
         "_closed",
-        "_fresh_from",
         "_high_watermark",
         "_offline",
         "config",
@@ -45,6 +44,7 @@ class PartitionLog:
         "directory_changed",
         "end_offset",
         "follows_end",
+        "fresh_from",
         "is_clean",
         "is_deleted",
         "is_new",
@@ -83,7 +83,8 @@ class PartitionLog:
         self._high_watermark = 0
         self.follows_end = True
         """Whether the high watermark is the log's end, since nobody set it."""
-        self._fresh_from = self.segments.active.size_bytes
+        self.fresh_from = self.segments.active.size_bytes
+        """Where in the active segment this process began to write."""
         self._offline: OSError | None = None
         self._closed = False
 
@@ -304,7 +305,7 @@ class PartitionLog:
             old.unlink()
             self.segments.pop()
         self.segments.append(segment)
-        self._fresh_from = 0
+        self.fresh_from = 0
         self.directory_changed = True
         return segment
 
@@ -331,8 +332,8 @@ class PartitionLog:
     ) -> LogSlice:
         """The bytes from the batch that contains `offset`, of one segment, below `end_offset`. HOT.
 
-        Whole batches only up to `end_offset`; cut at `size_bytes_max`, maybe inside a batch, but never inside
-        the first one: that one comes whole with `min_one_batch`, and else nothing comes.
+        Whole batches only up to `end_offset`; cut at `size_bytes_max`, maybe inside a small batch, but never
+        inside the first one: that one comes whole with `min_one_batch`, and else nothing comes.
 
         Raises:
             OffsetOutOfRange: before the log's start or behind its end.
@@ -360,6 +361,9 @@ class PartitionLog:
             first = int.from_bytes(file.mapping(position + 12)[position + 8 : position + 12], "big") + 12
             if first <= size_bytes_max:
                 available = size_bytes_max
+                cut = segment.batch_boundary_below(position + available) - position
+                if cut >= first and available - cut > _CUT_INTERVALS_MIN * self.config.index_interval_bytes:
+                    available = cut
             elif min_one_batch:
                 available = min(first, available)
             else:
@@ -371,7 +375,7 @@ class PartitionLog:
             size_bytes = segment.size_bytes
             if position + available == size_bytes:
                 segments.hint(end, segment, size_bytes)
-            is_fresh = position >= self._fresh_from and size_bytes - position <= _FRESH_BYTES
+            is_fresh = position >= self.fresh_from and size_bytes - position <= FRESH_BYTES
         return LogSlice(file, position, available, segment.base_offset, is_fresh)
 
     def aborted_transactions(self, offset: int, found: LogSlice) -> list[AbortedTransaction]:

@@ -123,6 +123,11 @@ class Segment:
         return self._file is not None
 
     @property
+    def has_indexes(self) -> bool:
+        """Whether they are loaded."""
+        return self._index is not None
+
+    @property
     def index(self) -> OffsetIndex:
         return self._index or self._load_indexes()[0]
 
@@ -329,6 +334,18 @@ class Segment:
             position += length + 12
         return end
 
+    def scan_bounds(self, offset: int) -> tuple[int, int]:
+        """The bytes among which `locate` finds its batch. Raises CorruptIndex, OSError."""
+        end = self.size_bytes
+        if not end:
+            return 0, 0
+        index = self.index
+        relative = offset - self.base_offset
+        before = index.floor(relative)
+        behind = index.above(relative)
+        begin = 0 if before is None else min(before[1], end)
+        return begin, end if behind is None else max(begin, min(behind[1] + HEADER_SIZE, end))
+
     def _check_entry(self, position: int, last_offset: int) -> None:
         """Raises CorruptIndex unless the batch at `position` ends with `last_offset`."""
         if position <= self.size_bytes - HEADER_SIZE:
@@ -373,6 +390,15 @@ class Segment:
             next_offset = base_offset + delta + 1
             position += length + 12
         return next_offset
+
+    def batch_boundary_below(self, position: int) -> int:
+        """The last batch boundary at or before `position` that the index knows, 0 if it knows none."""
+        try:
+            entry = self.index.last_with_value_to(position)
+        except CorruptIndex as reason:
+            self._rebuild_because(reason)
+            return self.batch_boundary_below(position)
+        return 0 if entry is None else entry[1]
 
     def offset_bound_behind(self, position: int) -> int | None:
         """An offset that no batch before `position` reaches, from the index; None if it ends before."""

@@ -78,6 +78,11 @@ class SegmentList:
             hints.clear()
         hints[offset] = (segment, position)
 
+    def hinted(self, offset: int) -> tuple[Segment, int] | None:
+        """Segment and position of the batch for `offset`, if they are remembered."""
+        hint = self._hints.get(offset)
+        return hint if hint is not None and hint[1] < hint[0].size_bytes else None
+
     def forget_hints(self) -> None:
         """Positions changed."""
         self._hints.clear()

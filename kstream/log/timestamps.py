@@ -1,10 +1,10 @@
-"""Search by time, exact to the record."""
+"""Search by time, exact to the record. For threads: cold data is read, not faulted in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kstream.records.batch import read_header
+from kstream.log.batch_reading import iter_batches
 from kstream.records.record import iter_records
 
 if TYPE_CHECKING:
@@ -33,16 +33,12 @@ def offset_for_timestamp(log: PartitionLog, timestamp_ms: int) -> OffsetAndTimes
 
 
 def _search_segment(segment: Segment, timestamp_ms: int, from_offset: int) -> OffsetAndTimestamp | None:
-    position = segment.locate(max(from_offset, segment.offset_before_time(timestamp_ms)))
-    end = segment.size_bytes
-    mapping = segment.file.mapping(end)[:end]
-    while position < end:
-        header = read_header(mapping, position)
+    begin = max(from_offset, segment.offset_before_time(timestamp_ms))
+    for header, buffer, position in iter_batches(segment, begin):
         if header.max_timestamp_ms >= timestamp_ms and header.last_offset >= from_offset:
-            for record in iter_records(mapping, position, header=header):
+            for record in iter_records(buffer, position, header=header):
                 if record.timestamp_ms >= timestamp_ms and record.offset >= from_offset:
                     return OffsetAndTimestamp(record.offset, record.timestamp_ms)
-        position += header.size_bytes
     return None
 
 
@@ -59,14 +55,9 @@ def max_timestamp(log: PartitionLog) -> OffsetAndTimestamp | None:
     # In this order: an append meanwhile may move both on, and the search must not begin behind its goal.
     from_offset = newest.max_timestamp_offset
     timestamp_ms = newest.largest_timestamp_ms
-    position = newest.locate(from_offset)
-    end = newest.size_bytes
-    mapping = newest.file.mapping(end)[:end]
-    while position < end:
-        header = read_header(mapping, position)
+    for header, buffer, position in iter_batches(newest, from_offset):
         if header.max_timestamp_ms == timestamp_ms:
-            for record in iter_records(mapping, position, header=header):
+            for record in iter_records(buffer, position, header=header):
                 if record.timestamp_ms == timestamp_ms:
                     return OffsetAndTimestamp(record.offset, timestamp_ms)
-        position += header.size_bytes
     return None

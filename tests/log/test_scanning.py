@@ -1,0 +1,85 @@
+"""Searches that would wait for a disk are told before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+
+from kstream.broker.replica import LocalReplica
+from kstream.log.config import LogConfig
+from kstream.log.partition import PartitionLog
+from kstream.log.platform import Platform
+from kstream.log.scanning import cold_scan
+from tests.log.support import append, batch_of, open_log
+
+BATCH_BYTES = len(batch_of(1))
+
+
+class ColdDisk(Platform):
+    """Nothing is in the page cache that was not brought in."""
+
+    def __init__(self) -> None:
+        super().__init__(fallocate=True, fdatasync=True, sendfile=True, nowait=True)
+        self.warm: list[tuple[int, int]] = []
+
+    def is_resident(self, fd: int, position: int, size_bytes: int) -> bool:
+        return any(begin <= position and position + size_bytes <= end for begin, end in self.warm)
+
+    def bring_in(self, fd: int, position: int, size_bytes: int) -> None:
+        self.warm.append((position, position + size_bytes))
+        super().bring_in(fd, position, size_bytes)
+
+
+def cold_log(directory: Path) -> tuple[PartitionLog, ColdDisk]:
+    """Two segments of twenty batches, an index entry for every fifth."""
+    disk = ColdDisk()
+    config = LogConfig(segment_bytes=BATCH_BYTES * 20, index_interval_bytes=BATCH_BYTES * 4)
+    log = open_log(directory, config, platform=disk)
+    for _ in range(40):
+        append(log, batch_of(1))
+    log.close()
+    return open_log(directory, config, platform=disk, was_clean=True), disk
+
+
+def test_the_headers_up_to_a_batch_are_brought_in_first(tmp_path: Path) -> None:
+    log, disk = cold_log(tmp_path / "t-0")
+    scan = cold_scan(log, 12)
+    assert scan is not None
+    scan()
+    ((begin, end),) = disk.warm
+    at = 12 * BATCH_BYTES
+    assert begin <= at < at + 61 <= end <= begin + 8 * BATCH_BYTES
+    assert cold_scan(log, 12) is None
+    assert log.read(12, 1).first_offset == 12
+    assert cold_scan(log, 12) is None, "its place is remembered, and warm"
+
+
+def test_offsets_that_are_not_there_need_no_scan(tmp_path: Path) -> None:
+    log, _ = cold_log(tmp_path / "t-0")
+    assert cold_scan(log, 40) is None
+    assert cold_scan(log, -1) is None
+
+
+def test_what_was_just_written_is_not_asked_for(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0", platform=ColdDisk())
+    append(log, batch_of(1))
+    append(log, batch_of(1))
+    assert cold_scan(log, 0) is None
+    assert cold_scan(log, 1) is None
+
+
+def test_a_replica_reads_what_is_warm(tmp_path: Path) -> None:
+    log, disk = cold_log(tmp_path / "t-0")
+
+    async def test() -> None:
+        replica = LocalReplica(log)
+        for offset in (22, 3, 8):
+            disk.warm.clear()
+            found = await replica.read(offset, 10 * BATCH_BYTES, end_offset=40, min_one_batch=True)
+            assert found.first_offset == offset
+            scan, records = disk.warm
+            assert scan[0] <= records[0] == found.position
+            assert records[1] == found.position + len(found)
+
+    trio.run(test)
