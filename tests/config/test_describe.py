@@ -20,7 +20,7 @@ from kstream.config.describe import (
     describe_group,
     describe_topic,
 )
-from kstream.config.key import ConfigType
+from kstream.config.key import ConfigSource, ConfigType
 
 STATIC = {
     "process.roles": "broker,controller",
