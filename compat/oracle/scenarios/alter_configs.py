@@ -41,9 +41,10 @@ _VALUES: list[tuple[str, str | None]] = [
 ]
 
 
-def _replace(
+def replace(
     *resources: tuple[int, str, Sequence[tuple[str, str | None]]], **fields: Any
 ) -> AlterConfigsRequest:
+    """AlterConfigs. Each resource: type, name, pairs of key and value."""
     return AlterConfigsRequest(
         resources=[
             full.AlterConfigsResource(
@@ -57,9 +58,10 @@ def _replace(
     )
 
 
-def _change(
+def change(
     *resources: tuple[int, str, Sequence[tuple[int, str, str | None]]], **fields: Any
 ) -> IncrementalAlterConfigsRequest:
+    """IncrementalAlterConfigs. Each resource: type, name, operations with key and value."""
     return IncrementalAlterConfigsRequest(
         resources=[
             incremental.AlterConfigsResource(
@@ -91,7 +93,7 @@ def alter_configs_topic(run: Run) -> None:
     keys = ["retention.ms", "cleanup.policy", "segment.bytes"]
     for version in range(3):
         topic = run.topic(f"v{version}", configs={"segment.bytes": "2000000"}).name
-        both = _replace((TOPIC, topic, [("retention.ms", "1000"), ("cleanup.policy", "compact")]))
+        both = replace((TOPIC, topic, [("retention.ms", "1000"), ("cleanup.policy", "compact")]))
         both.validate_only = True
         run.call("validated only", both, version)
         run.call(f"nothing happened (v{version})", ask((TOPIC, topic, keys)), 4)
@@ -99,14 +101,14 @@ def alter_configs_topic(run: Run) -> None:
         run.call("two keys", both, version)
         _settle(run, TOPIC, topic, "retention.ms", "1000")
         run.call(f"the third is gone (v{version})", ask((TOPIC, topic, keys)), 4)
-        run.call("none", _replace((TOPIC, topic, [])), version)
+        run.call("none", replace((TOPIC, topic, [])), version)
         _settle(run, TOPIC, topic, "retention.ms", "604800000")
         run.call(f"all are gone (v{version})", ask((TOPIC, topic, keys)), 4)
         for key, value in _VALUES:
-            request = _replace((TOPIC, topic, [(key, value)]), validate_only=True)
+            request = replace((TOPIC, topic, [(key, value)]), validate_only=True)
             run.call(f"{key}={value}, validated only", request, version)
-            run.call(f"{key}={value}", _replace((TOPIC, topic, [(key, value)])), version)
-        twice = _replace((TOPIC, topic, [("retention.ms", "1"), ("retention.ms", "2")]))
+            run.call(f"{key}={value}", replace((TOPIC, topic, [(key, value)])), version)
+        twice = replace((TOPIC, topic, [("retention.ms", "1"), ("retention.ms", "2")]))
         run.call("key twice", twice, version)
 
 
@@ -116,18 +118,18 @@ def alter_configs_resources(run: Run) -> None:
     topic = run.topic("a").name
     one = [("retention.ms", "1000")]
     for version in range(3):
-        run.call("no resources", _replace(), version)
+        run.call("no resources", replace(), version)
         for name in ("no-such-topic", "", "a b"):
-            run.call(f"topic {name!r}", _replace((TOPIC, name, one)), version)
+            run.call(f"topic {name!r}", replace((TOPIC, name, one)), version)
         for kind in (0, 1, 3, 64, -1):
-            run.call(f"kind {kind}", _replace((kind, topic, one)), version)
+            run.call(f"kind {kind}", replace((kind, topic, one)), version)
         for name in ("2", "x", "-1"):
-            run.call(f"broker {name!r}", _replace((BROKER, name, [("num.io.threads", "9")])), version)
-        run.call("loggers", _replace((LOGGER, "1", [("kafka", "INFO")])), version)
-        run.call("twice", _replace((TOPIC, topic, one), (TOPIC, topic, one)), version)
-        run.call("wrong beside right", _replace((TOPIC, "no-such-topic", one), (TOPIC, topic, one)), version)
-        run.call("client metrics without a name", _replace((CLIENT_METRICS, "", [])), version)
-        run.call("group without a name", _replace((GROUP, "", [])), version)
+            run.call(f"broker {name!r}", replace((BROKER, name, [("num.io.threads", "9")])), version)
+        run.call("loggers", replace((LOGGER, "1", [("kafka", "INFO")])), version)
+        run.call("twice", replace((TOPIC, topic, one), (TOPIC, topic, one)), version)
+        run.call("wrong beside right", replace((TOPIC, "no-such-topic", one), (TOPIC, topic, one)), version)
+        run.call("client metrics without a name", replace((CLIENT_METRICS, "", [])), version)
+        run.call("group without a name", replace((GROUP, "", [])), version)
 
 
 @scenario
@@ -136,28 +138,28 @@ def incremental_alter_configs_topic(run: Run) -> None:
     keys = ["retention.ms", "cleanup.policy"]
     for version in range(2):
         topic = run.topic(f"v{version}").name
-        run.call("no changes", _change((TOPIC, topic, [])), version)
+        run.call("no changes", change((TOPIC, topic, [])), version)
         for operation, shown in enumerate(_OPERATIONS):
             for key, value in _VALUES:
-                request = _change((TOPIC, topic, [(operation, key, value)]), validate_only=True)
+                request = change((TOPIC, topic, [(operation, key, value)]), validate_only=True)
                 run.call(f"{shown} {key}={value}, validated only", request, version)
         for operation in (4, -1, 127):
-            request = _change((TOPIC, topic, [(operation, "retention.ms", "1")]))
+            request = change((TOPIC, topic, [(operation, "retention.ms", "1")]))
             run.call(f"operation {operation}", request, version)
-        run.call("set", _change((TOPIC, topic, [(SET, "retention.ms", "1000")])), version)
+        run.call("set", change((TOPIC, topic, [(SET, "retention.ms", "1000")])), version)
         _settle(run, TOPIC, topic, "retention.ms", "1000")
-        run.call("append", _change((TOPIC, topic, [(APPEND, "cleanup.policy", "compact")])), version)
+        run.call("append", change((TOPIC, topic, [(APPEND, "cleanup.policy", "compact")])), version)
         _settle(run, TOPIC, topic, "cleanup.policy", "delete,compact")
         run.call(f"both (v{version})", ask((TOPIC, topic, keys)), 4)
-        run.call("append again", _change((TOPIC, topic, [(APPEND, "cleanup.policy", "compact")])), version)
-        run.call("subtract", _change((TOPIC, topic, [(SUBTRACT, "cleanup.policy", "delete")])), version)
+        run.call("append again", change((TOPIC, topic, [(APPEND, "cleanup.policy", "compact")])), version)
+        run.call("subtract", change((TOPIC, topic, [(SUBTRACT, "cleanup.policy", "delete")])), version)
         _settle(run, TOPIC, topic, "cleanup.policy", "compact")
         run.call(
-            "subtract the last", _change((TOPIC, topic, [(SUBTRACT, "cleanup.policy", "compact")])), version
+            "subtract the last", change((TOPIC, topic, [(SUBTRACT, "cleanup.policy", "compact")])), version
         )
-        run.call("delete", _change((TOPIC, topic, [(DELETE, "retention.ms", None)])), version)
+        run.call("delete", change((TOPIC, topic, [(DELETE, "retention.ms", None)])), version)
         _settle(run, TOPIC, topic, "retention.ms", "604800000")
-        run.call("delete again", _change((TOPIC, topic, [(DELETE, "retention.ms", None)])), version)
+        run.call("delete again", change((TOPIC, topic, [(DELETE, "retention.ms", None)])), version)
 
 
 @scenario
@@ -166,23 +168,23 @@ def incremental_alter_configs_resources(run: Run) -> None:
     topic = run.topic("a").name
     one = [(SET, "retention.ms", "1000")]
     for version in range(2):
-        run.call("no resources", _change(), version)
+        run.call("no resources", change(), version)
         for name in ("no-such-topic", "", "a b"):
-            run.call(f"topic {name!r}", _change((TOPIC, name, one)), version)
+            run.call(f"topic {name!r}", change((TOPIC, name, one)), version)
         for kind in (0, 1, 3, 64, -1):
-            run.call(f"kind {kind}", _change((kind, topic, one)), version)
+            run.call(f"kind {kind}", change((kind, topic, one)), version)
         for name in ("2", "x", "-1"):
-            run.call(f"broker {name!r}", _change((BROKER, name, [(SET, "num.io.threads", "9")])), version)
-        run.call("twice", _change((TOPIC, topic, one), (TOPIC, topic, one)), version)
-        run.call("key twice", _change((TOPIC, topic, [*one, (SET, "retention.ms", "2000")])), version)
+            run.call(f"broker {name!r}", change((BROKER, name, [(SET, "num.io.threads", "9")])), version)
+        run.call("twice", change((TOPIC, topic, one), (TOPIC, topic, one)), version)
+        run.call("key twice", change((TOPIC, topic, [*one, (SET, "retention.ms", "2000")])), version)
         run.call(
-            "key set and deleted", _change((TOPIC, topic, [*one, (DELETE, "retention.ms", None)])), version
+            "key set and deleted", change((TOPIC, topic, [*one, (DELETE, "retention.ms", None)])), version
         )
-        run.call("wrong beside right", _change((TOPIC, "no-such-topic", one), (TOPIC, topic, one)), version)
-        half = _change((TOPIC, topic, [*one, (SET, "cleanup.policy", "keep")]))
+        run.call("wrong beside right", change((TOPIC, "no-such-topic", one), (TOPIC, topic, one)), version)
+        half = change((TOPIC, topic, [*one, (SET, "cleanup.policy", "keep")]))
         run.call("one of two keys wrong", half, version)
-        run.call("client metrics without a name", _change((CLIENT_METRICS, "", [])), version)
-        run.call("group without a name", _change((GROUP, "", [])), version)
+        run.call("client metrics without a name", change((CLIENT_METRICS, "", [])), version)
+        run.call("group without a name", change((GROUP, "", [])), version)
 
 
 @scenario
@@ -209,10 +211,10 @@ def incremental_alter_configs_broker(run: Run) -> None:
     for version in range(2):
         for name in ("1", ""):
             for key, value in values:
-                request = _change((BROKER, name, [(SET, key, value)]), validate_only=True)
+                request = change((BROKER, name, [(SET, key, value)]), validate_only=True)
                 run.call(f"broker {name!r}: set {key}={value}, validated only", request, version)
             for key in dict(values):
-                request = _change((BROKER, name, [(DELETE, key, None)]), validate_only=True)
+                request = change((BROKER, name, [(DELETE, key, None)]), validate_only=True)
                 run.call(f"broker {name!r}: delete {key}, validated only", request, version)
 
 
@@ -223,10 +225,10 @@ def incremental_alter_configs_precedence(run: Run) -> None:
     key = "log.flush.interval.ms"
     about = ask((BROKER, "1", [key]), (TOPIC, topic, ["flush.ms"]), synonyms=True)
 
-    def change(
+    def step(
         note: str, kind: int, name: str, changed: tuple[int, str, str | None], settled: str | None
     ) -> None:
-        run.call(note, _change((kind, name, [changed])), 1)
+        run.call(note, change((kind, name, [changed])), 1)
         on_topic = run.until(
             ask((TOPIC, topic, ["flush.ms"])), 4, lambda answer: answer.results[0].configs[0].value == settled
         )
@@ -234,9 +236,9 @@ def incremental_alter_configs_precedence(run: Run) -> None:
         run.call(f"after: {note}", about, 4)
 
     run.call("before", about, 4)
-    change("for all brokers", BROKER, "", (SET, key, "11000"), "11000")
-    change("for this broker", BROKER, "1", (SET, key, "12000"), "12000")
-    change("for the topic", TOPIC, topic, (SET, "flush.ms", "13000"), "13000")
-    change("not for the topic", TOPIC, topic, (DELETE, "flush.ms", None), "12000")
-    change("not for this broker", BROKER, "1", (DELETE, key, None), "11000")
-    change("not for all brokers", BROKER, "", (DELETE, key, None), str(2**63 - 1))
+    step("for all brokers", BROKER, "", (SET, key, "11000"), "11000")
+    step("for this broker", BROKER, "1", (SET, key, "12000"), "12000")
+    step("for the topic", TOPIC, topic, (SET, "flush.ms", "13000"), "13000")
+    step("not for the topic", TOPIC, topic, (DELETE, "flush.ms", None), "12000")
+    step("not for this broker", BROKER, "1", (DELETE, key, None), "11000")
+    step("not for all brokers", BROKER, "", (DELETE, key, None), str(2**63 - 1))
