@@ -133,11 +133,6 @@ class Index:
         number = self._count_below("value", value)
         return self.entry(number) if number < self.count else None
 
-    def last_with_value_to(self, value: int) -> tuple[int, int] | None:
-        """The last entry whose value is at most `value`. HOT. Raises CorruptIndex."""
-        number = self._count_below("value", value + 1)
-        return self.entry(number - 1) if number else None
-
     def truncate(self, *, key: int | None = None, value: int | None = None) -> None:
         """Drop entries whose key, or value, is at or above the one given. Raises CorruptIndex, OSError."""
         if key is not None:

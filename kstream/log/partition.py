@@ -29,8 +29,6 @@ __all__ = ["AppendResult", "LogStorageError", "OffsetOutOfRange", "Origin", "Par
 
 _log = logging.getLogger(__name__)
 
-_CUT_INTERVALS_MIN = 4  # Batches within an interval share an index entry: behind more, a large one is cut.
-
 
 class PartitionLog:
     """A partition on disk. Obtain it by `open`; `LogDirectory` knows the arguments."""
@@ -332,8 +330,8 @@ class PartitionLog:
     ) -> LogSlice:
         """The bytes from the batch that contains `offset`, of one segment, below `end_offset`. HOT.
 
-        Whole batches only up to `end_offset`; cut at `size_bytes_max`, maybe inside a small batch, but never
-        inside the first one: that one comes whole with `min_one_batch`, and else nothing comes.
+        Whole batches only up to `end_offset`; cut at `size_bytes_max`, maybe inside a batch, but never inside
+        the first one: that one comes whole with `min_one_batch`, and else nothing comes.
 
         Raises:
             OffsetOutOfRange: before the log's start or behind its end.
@@ -361,9 +359,6 @@ class PartitionLog:
             first = int.from_bytes(file.mapping(position + 12)[position + 8 : position + 12], "big") + 12
             if first <= size_bytes_max:
                 available = size_bytes_max
-                cut = segment.batch_boundary_below(position + available) - position
-                if cut >= first and available - cut > _CUT_INTERVALS_MIN * self.config.index_interval_bytes:
-                    available = cut
             elif min_one_batch:
                 available = min(first, available)
             else:

@@ -391,15 +391,6 @@ class Segment:
             position += length + 12
         return next_offset
 
-    def batch_boundary_below(self, position: int) -> int:
-        """The last batch boundary at or before `position` that the index knows, 0 if it knows none."""
-        try:
-            entry = self.index.last_with_value_to(position)
-        except CorruptIndex as reason:
-            self._rebuild_because(reason)
-            return self.batch_boundary_below(position)
-        return 0 if entry is None else entry[1]
-
     def offset_bound_behind(self, position: int) -> int | None:
         """An offset that no batch before `position` reaches, from the index; None if it ends before."""
         try:
