@@ -92,7 +92,7 @@ def _alternate_alone(run: Run, part: Part, peers: list[str]) -> None:
     for round_number in range(1, 1 + (run.scale.alternations if part.repeats else 1)):
         say(f"{part.name}: {_round(run, round_number)}")
         for peer in peers:
-            settle(run.scale.settle_bytes)
+            settle(0)
             part.alone(run, peer)
 
 
