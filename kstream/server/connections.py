@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import resource
 import socket
+import sys
 from collections import Counter
 
 import trio
@@ -18,6 +20,7 @@ from kstream.server.input import BufferPool
 log = logging.getLogger(__name__)
 
 _DRAIN_S = 0.25
+_DESCRIPTORS_KEPT = 64
 
 # What is under way between two processes of one machine should stay in the processor's caches: with the
 # buffer that the system grows, a bulk fetch costs server and client a third more. Over a network the system
@@ -37,13 +40,21 @@ class Connections:
         self._by_address: Counter[str] = Counter()
         self._next_id = 0
         self._one_ended = trio.Event()
+        self._descriptors = _descriptors_for_connections()
 
     def __len__(self) -> int:
         return len(self._open)
 
     async def wait_for_place(self) -> None:
-        """Return once there are fewer connections than `max.connections`."""
-        while len(self._open) >= self._broker.config.max_connections:
+        """Return once there are fewer connections than `max.connections`, and than leave descriptors for the
+        logs.
+        """
+        while len(self._open) >= min(self._broker.config.max_connections, self._descriptors):
+            log.warning(
+                "no more than %d connections at once: others wait until one ends, as max.connections"
+                " and the limit on open files demand",
+                len(self._open),
+            )
             self._one_ended = trio.Event()
             await self._one_ended.wait()
 
@@ -115,3 +126,11 @@ class Connections:
                 await self._one_ended.wait()
         for connection in self._open:
             connection.scope.cancel()
+
+
+def _descriptors_for_connections() -> int:
+    """What the segments of the logs, which may have half of them, and everything else leave."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(soft - soft // 2 - _DESCRIPTORS_KEPT, 1)

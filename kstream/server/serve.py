@@ -23,6 +23,9 @@ from kstream.server.listeners import BoundListener, accept_forever, bind
 
 log = logging.getLogger(__name__)
 
+_OPEN_MAX = 10_240
+"""Where a Mac says that there is no limit on open files, it means this."""
+
 _STOP_S = 4.5
 """A stop is clean within 5 s; what is not done by then is done by recovery at the next start."""
 
@@ -91,8 +94,9 @@ def _address(bound: BoundListener) -> str:
 def _raise_descriptor_limit() -> None:
     """Every connection and every open segment takes a descriptor; the soft limit is often only 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
+    for wanted in () if soft == hard else (hard, _OPEN_MAX):
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError) as error:  # macOS says infinity but means OPEN_MAX.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return
+        except (OSError, ValueError) as error:
             log.debug("the limit on open files stays at %d: %s", soft, error)

@@ -209,6 +209,24 @@ def test_at_the_limit_new_connections_wait_for_a_place(tmp_path: Path) -> None:
     run(test, virtual_time=True)
 
 
+def test_connections_leave_descriptors_for_the_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (132, 132))  # half of them, without the 64 kept: 2
+
+    async def test() -> None:
+        async with serving(tmp_path) as server:
+            first, second, third = [await server.connect() for _ in range(3)]
+            assert await first.is_answered()
+            assert await second.is_answered()
+            await third.send(ApiVersionsRequest(), 0)
+            with trio.move_on_after(1) as waited:
+                await third.receive()
+            assert waited.cancelled_caught
+            await first.stream.aclose()
+            assert await third.receive() is not None
+
+    run(test, virtual_time=True)
+
+
 def test_a_busy_connection_does_not_starve_the_others(tmp_path: Path) -> None:
     async def test() -> None:
         async with serving(tmp_path) as server:
