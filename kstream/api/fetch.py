@@ -32,6 +32,9 @@ from kstream.wire.messages.fetch import (
     PartitionData,
 )
 
+_PARTITIONS_PER_TURN = 256
+"""A request may name a hundred thousand: after so many, other connections have their turn."""
+
 READ_UNCOMMITTED, READ_COMMITTED = 0, 1
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
 _ISOLATION_LEVELS = (READ_UNCOMMITTED, READ_COMMITTED)
@@ -103,7 +106,9 @@ async def _read_all(broker: Broker, plan: FetchPlan, request: FetchRequest) -> l
     has_unknown = False
     readings: list[Reading] = []
     try:
-        for wanted in plan.partitions:
+        for number, wanted in enumerate(plan.partitions, 1):
+            if not number % _PARTITIONS_PER_TURN:
+                await trio.lowlevel.checkpoint()
             reading = Reading(wanted)
             readings.append(reading)
             try:

@@ -35,6 +35,9 @@ from kstream.wire.messages.list_offsets import (
 
 log = logging.getLogger(__name__)
 
+_PARTITIONS_PER_TURN = 256
+"""A request may name a hundred thousand: after so many, other connections have their turn."""
+
 LATEST = -1
 EARLIEST = -2
 MAX_TIMESTAMP = -3
@@ -75,7 +78,9 @@ async def handle(context: RequestContext, request: ListOffsetsRequest) -> ListOf
     for name, partitions in topics.items():
         answer = ListOffsetsTopicResponse(name=name)
         response.topics.append(answer)
-        for wanted in partitions.values():
+        for number, wanted in enumerate(partitions.values(), 1):
+            if not number % _PARTITIONS_PER_TURN:
+                await trio.lowlevel.checkpoint()
             error_code, found = ErrorCode.NONE, _NOT_FOUND
             if (name, wanted.partition_index) in repeated:
                 error_code = ErrorCode.INVALID_REQUEST

@@ -21,6 +21,8 @@ import logging
 import struct
 from typing import cast
 
+import trio
+
 from kstream.api.context import RequestContext
 from kstream.api.registry import handles
 from kstream.broker.enlisting import Enlisted, FirstBatch, Generation, NotEnlisted, enlist
@@ -53,6 +55,9 @@ log = logging.getLogger(__name__)
 
 _FIRST_VERSION_WITH_ABORTABLE = 11
 _FIRST_VERSION_THAT_ADDS = 12
+_BATCHES_PER_TURN = 16
+"""After so many, of up to a megabyte each, other connections have their turn."""
+
 _FIRST_VERSION_WITH_TOPIC_IDS = 13
 _MAGIC_POSITION = 16
 _length_of = struct.Struct(">i").unpack_from
@@ -105,9 +110,11 @@ async def _produce_all(
     for topic in topics:
         partition_answers: list[PartitionProduceResponse] = []
         key = topic.topic_id if uses_topic_ids else topic.name
-        for produced in topic.partition_data:
+        for number, produced in enumerate(topic.partition_data, 1):
             answer = await _produce(context, key, produced, acks, now_ms, enlisted)
             partition_answers.append(answer)
+            if not number % _BATCHES_PER_TURN:
+                await trio.lowlevel.checkpoint()
             if answer.error_code:
                 failed = answer
         answers.append(

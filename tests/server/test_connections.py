@@ -17,8 +17,10 @@ from kstream.wire.apis import ApiKey
 from kstream.wire.headers import request_frame
 from kstream.wire.messages.api_versions import ApiVersionsRequest
 from kstream.wire.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
+from kstream.wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 from kstream.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
 from kstream.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from kstream.wire.schema import Message
 from tests.server.harness import correlation_id, reset, run, serving
 
 
@@ -225,6 +227,62 @@ def test_connections_leave_descriptors_for_the_logs(tmp_path: Path, monkeypatch:
             assert await third.receive() is not None
 
     run(test, virtual_time=True)
+
+
+@pytest.mark.parametrize("api", ["produce", "fetch", "list offsets"])
+def test_one_large_request_lets_others_have_their_turn(tmp_path: Path, api: str) -> None:
+    count = 20_000
+    wanted: tuple[Message, int] = {
+        "produce": (
+            ProduceRequest(
+                acks=1,
+                topic_data=[
+                    TopicProduceData(
+                        name="no", partition_data=[PartitionProduceData(index=n) for n in range(count)]
+                    )
+                ],
+            ),
+            9,
+        ),
+        "fetch": (
+            FetchRequest(
+                topics=[
+                    FetchTopic(topic="no", partitions=[FetchPartition(partition=n) for n in range(count)])
+                ]
+            ),
+            11,
+        ),
+        "list offsets": (
+            ListOffsetsRequest(
+                topics=[
+                    ListOffsetsTopic(
+                        name="no",
+                        partitions=[ListOffsetsPartition(partition_index=n) for n in range(count)],
+                    )
+                ]
+            ),
+            5,
+        ),
+    }[api]
+
+    async def test() -> None:
+        async with serving(tmp_path) as server:
+            large, other = await server.connect(), await server.connect()
+            answered = 0
+
+            async def ask() -> None:
+                await large.send(*wanted)
+                assert await large.receive() is not None
+                nursery.cancel_scope.cancel()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ask)
+                while True:
+                    assert await other.is_answered()
+                    answered += 1
+            assert answered > 20
+
+    run(test)
 
 
 def test_a_busy_connection_does_not_starve_the_others(tmp_path: Path) -> None:
