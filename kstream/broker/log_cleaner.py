@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
-_SLICE_S = 0.001
-_REST_S = 0.0005
+_SLICE_S = 0.0005
+_REST_S = 0.0003
 _SLEEP_S_MAX = 0.1
 """A throttled thread looks this often whether it should stop."""
 

@@ -8,7 +8,8 @@ same key supersedes. Offsets stay; so do batch boundaries. What else stays, as i
   round writes the delete horizon into the batch (KIP-534);
 - transaction markers likewise, counted from the first round that finds none of their transaction's batches;
 - the last batch of every producer that is known, even without records: its sequence and epoch are needed;
-- the last batch of what is cleaned, even without records, so that its offset is not lost.
+- the last batch below the high watermark, even without records: where the active segment is empty, it is
+  the only one that tells the log's end.
 
 Everything here but `swap` runs in a thread, beside appends and reads, on segments that change no more.
 `pause` is called after every bounded slice of work with the bytes that it took: who runs the round lets
@@ -42,7 +43,7 @@ Pause = Callable[[int], None]
 
 MAP_BYTES = 128 * 1024 * 1024
 """Kafka's default for `log.cleaner.dedupe.buffer.size`."""
-_SLICE_RECORDS = 256
+_SLICE_RECORDS = 64
 
 
 class CompactionAborted(LogStorageError):
@@ -60,6 +61,7 @@ class Compaction:
         "_config",
         "_epochs",
         "_first_dirty_offset",
+        "_high_watermark",
         "_last_offsets",
         "_limit_offset",
         "_load_factor",
@@ -101,6 +103,7 @@ class Compaction:
             producer_id: entry.batches[-1].last_offset if entry.batches else -1
             for producer_id, entry in log.producers.entries.items()
         }
+        self._high_watermark = log.high_watermark
         self._epochs = {producer_id: entry.epoch for producer_id, entry in log.producers.entries.items()}
         self._transactions = CleanedTransactions(())
         self.end_offset = found.first_dirty_offset
@@ -289,7 +292,7 @@ class Compaction:
         return has_tombstone
 
     def _must_stay(self, header: BatchHeader) -> bool:
-        if header.next_offset == self.end_offset:
+        if header.next_offset == self._high_watermark:
             return True
         last_offset = self._last_offsets.get(header.producer_id)
         if last_offset is None or header.producer_id < 0:

@@ -119,7 +119,7 @@ class LogAndModel(RuleBasedStateMachine):
         self.batches = [
             (first, end)
             for first, end in self.batches
-            if first >= bound or end + 1 == bound or first <= last <= end
+            if first >= bound or end + 1 == self.end or first <= last <= end
         ]
 
     @rule(part=st.floats(0, 1))
