@@ -136,9 +136,10 @@ class Transforming:
                 return
             producer.begin_transaction()
             for message in messages:
-                value = message.value()
+                value, partition = message.value(), message.partition()
                 assert value is not None
-                producer.produce("target", value, partition=message.partition())
+                assert partition is not None
+                producer.produce("target", value, partition=partition)
             producer.send_offsets_to_transaction(
                 consumer.position(consumer.assignment()), consumer.consumer_group_metadata(), WAIT_TIMEOUT_S
             )
@@ -172,7 +173,7 @@ class Transforming:
                 [TopicPartition(topic, index, OFFSET_BEGINNING) for index in range(self._partitions)]
             )
             numbers: list[int] = []
-            ended = set()
+            ended: set[int | None] = set()
             while len(ended) < self._partitions:
                 message = consumer.poll(WAIT_TIMEOUT_S)
                 if message is None:

@@ -40,7 +40,7 @@ KEYS: tuple[Key, ...] = (
     Key("transaction.state.log.load.buffer.size", INT, "5242880", at_least(1), READ_ONLY, NO_EFFECT,
         "a partition is loaded in pieces of 4 MiB"),
     Key("transaction.state.log.min.isr", INT, "2", at_least(1), READ_ONLY, HONOURED,
-        "`min.insync.replicas` of `__transaction_state` when it is created."),
+        "The `min.insync.replicas` of `__transaction_state` when it is created."),
     Key("transaction.state.log.num.partitions", INT, "50", at_least(1), READ_ONLY, HONOURED,
         "Partitions of `__transaction_state` when it is created."),
     Key("transaction.state.log.replication.factor", SHORT, "3", at_least(1), READ_ONLY, HONOURED,
