@@ -33,6 +33,7 @@ ACCEPTED_CODECS = (Codec.ZSTD, Codec.LZ4, Codec.GZIP, Codec.SNAPPY)
 
 _INSTANCES_MAX = 16_384
 _REPORTS_BYTES_MAX = 16 * 1024 * 1024
+_METRICS_PER_LINE = 20
 _NEVER = -1
 
 
@@ -216,5 +217,7 @@ def _show(instance_id: bytes, report: Report) -> None:
     except ProtocolError as error:
         log.debug("client %s pushed %d bytes: %s", who, len(report.payload), error)
         return
-    for name, value in values.items():
-        log.debug("client %s: %s %s", who, name, value)
+    # Few long lines: the log passes only so many in a time.
+    texts = [f"{name} {value:g}" for name, value in values.items()]
+    for start in range(0, len(texts), _METRICS_PER_LINE):
+        log.debug("client %s: %s", who, ", ".join(texts[start : start + _METRICS_PER_LINE]))

@@ -116,8 +116,17 @@ def test_reports_are_shown_at_level_debug(caplog: pytest.LogCaptureFixture) -> N
     with caplog.at_level(logging.DEBUG, logger="kstream.broker.telemetry"):
         _push(telemetry, _payload(requests=2.5, errors=0.0), now_ms=DEFAULT_INTERVAL_MS)
         _push(telemetry, b"\xff\xff", now_ms=2 * DEFAULT_INTERVAL_MS)
-    assert [message.partition(": ")[2] for message in caplog.messages[:2]] == ["requests 2.5", "errors 0.0"]
-    assert "pushed 2 bytes" in caplog.messages[2]
+    assert [message.partition(": ")[2] for message in caplog.messages[:1]] == ["requests 2.5, errors 0"]
+    assert "pushed 2 bytes" in caplog.messages[1]
+
+
+def test_many_metrics_take_several_lines(caplog: pytest.LogCaptureFixture) -> None:
+    telemetry = Telemetry(payload_bytes_max=10_000)
+    values = {f"m{number}": float(number) for number in range(50)}
+    payload = b"".join(_payload(**{name: value}) for name, value in values.items())
+    with caplog.at_level(logging.DEBUG, logger="kstream.broker.telemetry"):
+        _push(telemetry, payload)
+    assert [message.count(" m") for message in caplog.messages] == [20, 20, 10]
 
 
 def test_payloads_cut_short_are_said_to_be() -> None:
