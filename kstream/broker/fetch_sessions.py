@@ -19,6 +19,11 @@ INITIAL_EPOCH = 0
 _EPOCH_MAX = 2**31 - 1
 _EVICTION_MS = 120_000
 
+PARTITIONS_MAX = 250_000
+"""A partition takes about 300 bytes. Kafka does not bound them: there, a thousand sessions with a hundred
+thousand partitions each, which need not exist, are a client's to make.
+"""
+
 TopicKey = str | bytes
 """A topic's name up to version 12, its id from version 13 on."""
 
@@ -107,7 +112,10 @@ class FetchSession:
     def move_to_end(self, partition: FetchedPartition) -> None:
         """Who got data now is served last next time, so that a full answer starves nobody."""
         key = (partition.topic, partition.index)
-        self.partitions[key] = self.partitions.pop(key)
+        known = self.partitions.pop(key, None)
+        # A later request of the session may have forgotten it while this one waited.
+        if known is not None:
+            self.partitions[key] = known
 
 
 class FetchPlan:
@@ -124,10 +132,14 @@ class FetchPlan:
 
 
 class FetchSessions:
-    """The cache of sessions, at most `slots_max` of them (`max.incremental.fetch.session.cache.slots`)."""
+    """The cache of sessions, at most `slots_max` of them (`max.incremental.fetch.session.cache.slots`), which
+    together remember at most `partitions_max` partitions.
+    """
 
-    def __init__(self, slots_max: int) -> None:
+    def __init__(self, slots_max: int, partitions_max: int = PARTITIONS_MAX) -> None:
         self._slots_max = slots_max
+        self._partitions_max = partitions_max
+        self._partitions = 0
         # In the order of last use: the first is the stalest.
         self._sessions: dict[int, FetchSession] = {}
 
@@ -141,7 +153,7 @@ class FetchSessions:
             ApiError: FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH or FETCH_SESSION_TOPIC_ID_ERROR.
         """
         if request.session_epoch in (FINAL_EPOCH, INITIAL_EPOCH):
-            self._sessions.pop(request.session_id, None)
+            self._forget(self._sessions.get(request.session_id))
             partitions = _requested_once(request, uses_topic_ids=uses_topic_ids)
             session = None
             if request.session_epoch == INITIAL_EPOCH:
@@ -155,11 +167,16 @@ class FetchSessions:
         if session.uses_topic_ids != uses_topic_ids:
             raise ApiError(ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
         if request.topics or request.forgotten_topics_data:
+            before = len(session.partitions)
             session.update(request)
-        del self._sessions[session.id]
+            self._partitions += len(session.partitions) - before
+            if self._partitions > self._partitions_max and len(session.partitions) > before:
+                self._forget(session)
+                raise ApiError(ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
         if not session.partitions:
+            self._forget(session)
             return FetchPlan([], None, is_incremental=False)
-        self._sessions[session.id] = session
+        self._sessions[session.id] = self._sessions.pop(session.id)
         session.used_ms = now_ms
         session.epoch = 1 if session.epoch == _EPOCH_MAX else session.epoch + 1
         return FetchPlan(list(session.partitions.values()), session, is_incremental=True)
@@ -167,8 +184,13 @@ class FetchSessions:
     def _create(
         self, partitions: list[FetchedPartition], *, uses_topic_ids: bool, now_ms: int
     ) -> FetchSession | None:
+        if len(partitions) > self._partitions_max:
+            return None
         if len(self._sessions) >= self._slots_max and not self._evict(len(partitions), now_ms):
             return None
+        while self._partitions + len(partitions) > self._partitions_max:
+            if not self._evict_unused(now_ms):
+                return None
         session_id = 0
         while session_id == 0 or session_id in self._sessions:
             session_id = random.randint(1, 2**31 - 1)
@@ -176,21 +198,32 @@ class FetchSessions:
         for partition in partitions:
             session.partitions[(partition.topic, partition.index)] = partition
         self._sessions[session_id] = session
+        self._partitions += len(session.partitions)
         return session
+
+    def _forget(self, session: FetchSession | None) -> None:
+        if session is not None:
+            del self._sessions[session.id]
+            self._partitions -= len(session.partitions)
 
     def _evict(self, size: int, now_ms: int) -> bool:
         """Make room: the stalest unused session, or else an old one that saves less than the new one."""
         if not self._sessions:
             return False
-        stalest = next(iter(self._sessions.values()))
-        if now_ms - stalest.used_ms > _EVICTION_MS:
-            del self._sessions[stalest.id]
+        if self._evict_unused(now_ms):
             return True
         smallest = min(self._sessions.values(), key=lambda session: len(session.partitions))
         if now_ms - smallest.created_ms > _EVICTION_MS and len(smallest.partitions) < size:
-            del self._sessions[smallest.id]
+            self._forget(smallest)
             return True
         return False
+
+    def _evict_unused(self, now_ms: int) -> bool:
+        stalest = next(iter(self._sessions.values()), None)
+        if stalest is None or now_ms - stalest.used_ms <= _EVICTION_MS:
+            return False
+        self._forget(stalest)
+        return True
 
 
 def _requested_once(request: FetchRequest, *, uses_topic_ids: bool) -> list[FetchedPartition]:

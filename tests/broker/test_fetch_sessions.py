@@ -139,3 +139,30 @@ def test_a_large_session_displaces_an_old_small_one() -> None:
 
 def test_no_slots_means_no_sessions() -> None:
     assert plan(FetchSessions(0), request(0, 0, 0)).session is None
+
+
+def test_partitions_of_all_sessions_are_bounded() -> None:
+    sessions = FetchSessions(10, partitions_max=5)
+    first = opened(sessions, 0, 1, 2)
+    assert plan(sessions, request(0, 0, 0, 1, 2)).session is None
+    second = opened(sessions, 0, 1)
+    assert indexes(plan(sessions, request(first, 1, 0, 1))) == [0, 1, 2]
+    assert error_of(sessions, request(second, 1, 2)) == ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+    assert len(sessions) == 1
+    assert indexes(plan(sessions, request(first, 2, 3, forget=(0,)))) == [1, 2, 3]
+    opened(sessions, 0, 1)
+    assert plan(sessions, request(0, 0, *range(6)), 10 * MINUTE_MS).session is None
+    assert len(sessions) == 2
+    assert plan(sessions, request(0, 0, 0, 1, 2), 10 * MINUTE_MS).session is not None
+    assert len(sessions) == 2
+
+
+def test_what_a_later_request_forgot_is_not_moved() -> None:
+    sessions = FetchSessions(10)
+    session_id = opened(sessions, 0, 1)
+    waiting = plan(sessions, request(session_id, 1))
+    plan(sessions, request(session_id, 2, forget=(0,)))
+    assert waiting.session is not None
+    for partition in waiting.partitions:
+        waiting.session.move_to_end(partition)
+    assert indexes(plan(sessions, request(session_id, 3))) == [1]
