@@ -1,7 +1,8 @@
 """UnregisterBroker, version 0 (KIP-631).
 
 - Forgets a broker that is not there any more; 102 for one that is not registered.
-- This broker cannot forget itself while it serves: 42.
+- This broker does not forget itself while it serves: 42. Kafka does, and then has no partition that anybody
+  leads until it is started again.
 """
 
 from __future__ import annotations
