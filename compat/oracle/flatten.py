@@ -9,6 +9,7 @@ equal and different ones different: `<topic-id-1>`, `<producer-id-1>`, `<session
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -23,6 +24,7 @@ MESSAGE_FIELDS = frozenset({"error_message", "batch_index_error_message"})
 """Words for people: recorded for reading, compared only for being there."""
 
 _BYTES_SHOWN_MAX = 1000
+_TIME = re.compile(r"\b[0-9]{13}\b")
 _NOW_WITHIN_MS = 3_600_000 * 2
 
 # Lists whose order is that of a hash map in Kafka, and what to sort them by.
@@ -163,6 +165,7 @@ class Flattener:
         """A string as a JSON token, without what belongs to this run alone."""
         for found, symbol in self._replaced.items():
             content = content.replace(found, symbol)
+        content = _TIME.sub(lambda found: self._time(int(found[0])), content)
         return json.dumps(content.replace(self._token, ""), ensure_ascii=False)
 
     def _time(self, content: int) -> str:
