@@ -416,6 +416,7 @@ class PartitionLog:
             self.check_online()
             try:
                 syncing.sync_segments(self, segments[:-1])
+                syncing.sync_names(self)
             except OSError as error:
                 self.go_offline(error)
                 raise LogStorageError(f"{self.directory} is offline: {error}") from error
@@ -471,9 +472,12 @@ class PartitionLog:
 
     def delete_old_segments(self, now_ms: int) -> retention.Removal:
         """Take segments that retention no longer wants out of the log; `finish` the removal in a thread.
+        From a closed log nothing is taken: another one's files may stand where its own did.
 
         Raises LogStorageError.
         """
+        if self._closed:
+            return retention.Removal([])
         try:
             return retention.delete_old_segments(self, now_ms)
         except OSError as error:

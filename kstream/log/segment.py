@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import struct
 from pathlib import Path
@@ -45,6 +46,7 @@ class Segment:
         "created_ms",
         "directory",
         "first_timestamp_ms",
+        "is_abandoned",
         "is_noted",
         "is_retired",
         "is_sealed",
@@ -86,6 +88,8 @@ class Segment:
         self.is_sealed = False
         """Whether others follow it: no more batches come."""
         self.is_retired = False
+        self.is_abandoned = False
+        """Whether the log is closed: its files are not opened again, since another log's may stand there."""
         self.was_used = self.is_noted = False  # `OpenFiles` keeps its notes here
         self._file: SegmentFile | None = None
         self._index: OffsetIndex | None = None
@@ -114,6 +118,7 @@ class Segment:
         file = self._file
         self.was_used = True
         if file is None:
+            self._check_not_abandoned()
             file = self._file = SegmentFile(self.path, self.platform)
             self.platform.open_files.note(self)
         return file
@@ -176,7 +181,12 @@ class Segment:
         self.index.open_columns()
         self.time_index.open_columns()
 
+    def _check_not_abandoned(self) -> None:
+        if self.is_abandoned:
+            raise FileNotFoundError(errno.ENOENT, "the log is closed", str(self.path))
+
     def _load_indexes(self) -> tuple[OffsetIndex, TimeIndex]:
+        self._check_not_abandoned()
         index_path, time_index_path, _ = self.index_paths
         index = OffsetIndex(index_path)
         time_index = TimeIndex(time_index_path)
@@ -440,7 +450,8 @@ class Segment:
             self._file = None
 
     def abandon(self) -> None:
-        """Let go of everything without writing: the log is closed."""
+        """Let go of everything for good, without writing: the log is closed."""
+        self.is_abandoned = True
         self._file = None
         self._index = self._time_index = None
 

@@ -116,3 +116,16 @@ def test_deleted_records_stay_deleted(tmp_path: Path) -> None:
     again = open_log(tmp_path / "t-0", was_clean=True, log_start_offset=3)
     assert again.log_start_offset == 3
     assert again.read(3, 1 << 20).first_offset == 3
+
+
+def test_a_deleted_log_leaves_one_of_its_name_alone(tmp_path: Path) -> None:
+    """Retention goes through what was open when it began; a topic may be deleted and made anew meanwhile."""
+    old = log_of_segments(tmp_path / "t-0", 2, retention_ms=1000)
+    old.delete()
+    new = open_log(tmp_path / "t-0")
+    append(new, batch_of(3))
+    assert len(old.delete_old_segments(NOW_MS + 100_000)) == 0
+    with pytest.raises(OSError, match="closed"):
+        old.max_timestamp()
+    new.close()
+    assert open_log(tmp_path / "t-0", was_clean=True).end_offset == 3
