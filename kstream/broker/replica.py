@@ -99,12 +99,15 @@ class LocalReplica:
         except OSError as error:
             raise LogStorageError(f"{log.directory}: {error}") from error
         found = log.read(offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch)
-        if len(found) and not found.is_resident():
-            try:
+        try:
+            if len(found) and not found.is_resident():
                 await trio.to_thread.run_sync(found.warm, limiter=disk_limiter())
-            except BaseException:
-                found.release()
-                raise
+        except OSError as error:
+            found.release()
+            raise LogStorageError(f"{log.directory}: {error}") from error
+        except BaseException:
+            found.release()
+            raise
         return found
 
     async def flush(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -241,5 +242,22 @@ def test_a_waiting_fetch_holds_no_file(tmp_path: Path, monkeypatch: pytest.Monke
             await wait_all_tasks_blocked()
             assert len(released) == 1
             nursery.cancel_scope.cancel()
+
+    run(test)
+
+
+def test_bytes_that_cannot_be_read_are_an_error_of_their_partition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bad_block(_: LogSlice) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(LogSlice, "is_resident", bad_block)
+
+    async def test() -> None:
+        async with opened(tmp_path, "t") as broker:
+            await produced(broker, batch(b"x"))
+            answer = only(await fetched(broker, fetch_request()))
+            assert answer.error_code == ErrorCode.KAFKA_STORAGE_ERROR
 
     run(test)
