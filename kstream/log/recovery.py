@@ -144,7 +144,7 @@ def _recover(segments: list[Segment], recovery_point: int) -> Recovered:
     is_cut = False
     for number, segment in enumerate(segments):
         is_last = number + 1 == len(segments)
-        if not is_last and segments[number + 1].base_offset <= recovery_point:
+        if not is_last and _is_on_disk(segment, segments[number + 1].base_offset, recovery_point):
             kept.append(segment)
             continue
         if is_cut and segment.base_offset != end_offset:
@@ -158,6 +158,18 @@ def _recover(segments: list[Segment], recovery_point: int) -> Recovered:
         is_cut = is_cut or verified.is_cut
         kept.append(segment)
     return Recovered(kept, end_offset, first_offset, epochs)
+
+
+def _is_on_disk(segment: Segment, next_base: int, recovery_point: int) -> bool:
+    """Whether a segment in front of another need not be checked."""
+    if next_base != recovery_point:
+        return next_base < recovery_point
+    # Its records were synced, but it may have been rolled since: where a power cut undid that, the zeros that
+    # were reserved are still behind them.
+    try:
+        return segment.next_offset() <= next_base
+    except LogStorageError:
+        return False
 
 
 def _transactions_unknown_from(

@@ -31,6 +31,11 @@ def sync(log: PartitionLog) -> None:
         log.directory_changed = True
         log.platform.sync_path(log.directory / PARTITION_METADATA)
         log.platform.sync_directory(log.directory.parent)
+    sync_names(log)
+
+
+def sync_names(log: PartitionLog) -> None:
+    """Have files that came or went on the disk as such. Raises OSError."""
     if log.directory_changed:
         log.directory_changed = False
         log.platform.sync_directory(log.directory)

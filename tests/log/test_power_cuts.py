@@ -1,0 +1,159 @@
+"""A simulated disk: it remembers what was synced, and a power cut leaves any part of the rest.
+
+Of a `.log`, every page that was written since the last sync is there or not, each by itself. Another file
+that changed since is as it was synced, as it is, or cut short. A name that came since its directory was
+synced is there or not. Whatever the cut leaves, what a flush acknowledged is there afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kstream.log.config import LogConfig
+from kstream.log.partition import PartitionLog
+from kstream.log.platform import Buffer, Platform
+from kstream.records.batch import iter_headers
+from kstream.records.record import iter_records
+from tests.log.support import NOW_MS, append, batch_of, compact, keyed_batch, open_log
+
+PAGE_BYTES = 512
+CONFIG = LogConfig(
+    segment_bytes=2500, index_interval_bytes=300, cleanup_policy=("compact",), delete_retention_ms=0
+)
+
+
+class SimulatedDisk(Platform):
+    """Keeps, by inode, what was synced and the writes since; and which names a synced directory has."""
+
+    def __init__(self) -> None:
+        super().__init__(fallocate=True, fdatasync=True, sendfile=True, nowait=True)
+        self.synced: dict[int, bytes] = {}
+        self.written: dict[int, list[tuple[int, bytes]]] = {}
+        self.names: dict[str, int] = {}
+        self.write_vector = self._write
+
+    def _write(self, fd: int, pieces: Sequence[Buffer], position: int) -> int:
+        content = b"".join(pieces)
+        self.written.setdefault(os.fstat(fd).st_ino, []).append((position, content))
+        return os.pwrite(fd, content, position)
+
+    def sync_data(self, fd: int) -> None:
+        status = os.fstat(fd)
+        self.synced[status.st_ino] = os.pread(fd, status.st_size, 0)
+        self.written[status.st_ino] = []
+
+    def sync_directory(self, path: str | os.PathLike[str]) -> None:
+        with os.scandir(path) as entries:
+            self.names = {entry.name: entry.inode() for entry in entries if entry.is_file()}
+
+    def cut(self, directory: Path, target: Path, chance: random.Random) -> None:
+        """What a machine finds that starts again."""
+        target.mkdir()
+        for path in directory.iterdir():
+            inode = path.stat().st_ino
+            if self.names.get(path.name) != inode and chance.random() < 0.5:
+                continue
+            now = path.read_bytes()
+            if path.name.endswith((".log", ".log.cleaned")):
+                content = self._torn(inode, chance)
+            else:
+                before = self.synced.get(inode)
+                content = now if before == now else chance.choice([before or b"", now, now[: len(now) // 2]])
+            (target / path.name).write_bytes(content)
+
+    def _torn(self, inode: int, chance: random.Random) -> bytes:
+        content = bytearray(self.synced.get(inode, b""))
+        for position, written in self.written.get(inode, []):
+            for at in range(0, len(written), PAGE_BYTES):
+                page = written[at : at + PAGE_BYTES]
+                if chance.random() < 0.6:
+                    end = position + at + len(page)
+                    content.extend(bytes(max(0, end - len(content))))
+                    content[position + at : end] = page
+        return bytes(content)
+
+
+def values(log: PartitionLog) -> dict[int, bytes | None]:
+    """What can be read, over holes where segments that were never synced are gone."""
+    found: dict[int, bytes | None] = {}
+    offset = log.log_start_offset
+    while offset < log.end_offset:
+        view = log.read(offset, 1 << 20).view()
+        offset += 1
+        position = 0
+        for header in iter_headers(view):
+            for record in iter_records(view, position, header=header):
+                found[record.offset] = record.value
+            position += header.size_bytes
+            offset = header.next_offset
+    return found
+
+
+def test_a_segment_that_was_rolled_behind_its_sync(tmp_path: Path) -> None:
+    disk = SimulatedDisk()
+    log = open_log(tmp_path / "t-0", CONFIG, platform=disk)
+    append(log, batch_of(1))
+    acknowledged = log.flush()
+    log.roll(NOW_MS)
+    disk.sync_directory(log.directory)
+    # The roll gave reserved space back, but that was not synced.
+    disk.cut(log.directory, tmp_path / "after", random.Random(1))
+    again = open_log(tmp_path / "after", CONFIG, recovery_point=acknowledged)
+    assert (again.end_offset, list(values(again))) == (1, [0])
+
+
+STEPS = st.lists(
+    st.sampled_from(
+        ["append", "append", "append", "large", "flush", "flush", "roll", "compact", "checkpoint"]
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(steps=STEPS, seed=st.integers(0, 2**32))
+@settings(max_examples=60)
+def test_what_a_flush_acknowledged_is_there(steps: list[str], seed: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="kstream-disk-") as root:
+        _run(Path(root), steps, random.Random(seed))
+
+
+def _run(root: Path, steps: list[str], chance: random.Random) -> None:
+    disk = SimulatedDisk()
+    log = open_log(root / "t-0", CONFIG, platform=disk)
+    acknowledged = recovery_point = 0
+    for number, step in enumerate(steps):
+        if step == "append":
+            value = f"{number}"
+            append(log, keyed_batch((f"k{number % 5}", value), (f"k{number % 3}", value)))
+        elif step == "large":
+            append(log, batch_of(3, value=bytes(600)))
+        elif step == "flush":
+            acknowledged = log.flush()
+        elif step == "roll":
+            log.roll(NOW_MS)
+        elif step == "compact":
+            compact(log)
+            disk.sync_directory(log.directory)
+        else:
+            log.flush_rolled()
+            recovery_point = log.recovery_point
+    expected = {offset: value for offset, value in values(log).items() if offset < acknowledged}
+    for attempt in range(3):
+        target = root / f"after-{attempt}"
+        disk.cut(log.directory, target, chance)
+        again = open_log(target, CONFIG, recovery_point=recovery_point)
+        found = values(again)
+        assert again.end_offset >= acknowledged
+        assert {offset: found.get(offset) for offset in expected} == expected
+        append(again, batch_of(1))
+        assert len(values(again)) == len(found) + 1
+        shutil.rmtree(target)
