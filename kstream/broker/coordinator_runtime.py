@@ -156,7 +156,7 @@ class CoordinatorRuntime(Generic[S]):
         except (OSError, LogStorageError, CorruptBatch) as error:
             log.error("%s cannot be loaded: %s", name, error)
             raise ApiError(ErrorCode.NOT_COORDINATOR) from error
-        log.info("%s loaded in %.0f ms", name, (trio.current_time() - began_s) * 1000)
+        log.debug("%s loaded in %.0f ms", name, (trio.current_time() - began_s) * 1000)
         if unknown:
             log.warning("%s: %d records of unknown kinds were passed over", name, unknown)
 
@@ -207,12 +207,16 @@ class CoordinatorRuntime(Generic[S]):
 
     async def run_forever(self) -> None:
         """Load what has records, then wait for timers."""
+        began_s, count = trio.current_time(), len(self._unloaded)
         for index in sorted(self._unloaded):
             if index in self._unloaded and index not in self._loading:
                 try:
                     await self._load(index)
                 except ApiError as error:
                     log.error("%s-%d is not loaded: %s", self.topic, index, error)
+        if count:
+            elapsed_ms = (trio.current_time() - began_s) * 1000
+            log.info("%s: %d partitions loaded in %.0f ms", self.topic, count, elapsed_ms)
         while True:
             wakes_at_ms = self._timers.wakes_at_ms()
             with trio.move_on_at(math.inf if wakes_at_ms is None else wakes_at_ms / 1000):
