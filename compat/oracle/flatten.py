@@ -57,6 +57,7 @@ _KEYED = {
 _NUMBERED = {
     "topic_id": "topic-id",
     "producer_id": "producer-id",
+    "v3_and_below_producer_id": "producer-id",
     "session_id": "session",
     "subscription_id": "subscription",
 }
