@@ -20,7 +20,7 @@ from kstream.wire.messages.offset_fetch import (
 )
 
 
-def _coordinated(run: Run) -> None:
+def coordinated(run: Run) -> None:
     """Wait until groups are coordinated: the first request for it creates what keeps their offsets."""
     run.until(
         FindCoordinatorRequest(coordinator_keys=["any"]),
@@ -30,9 +30,10 @@ def _coordinated(run: Run) -> None:
     run.until(HeartbeatRequest(group_id="nobody"), 0, lambda answer: answer.error_code not in (14, 15, 16))
 
 
-def _commit(
+def commit(
     group: str, topic: Topic, *offsets: tuple[int, int, str | None], **fields: int
 ) -> OffsetCommitRequest:
+    """A commit of partition, offset and metadata, from nobody in particular."""
     return OffsetCommitRequest(
         group_id=group,
         topics=[
@@ -70,7 +71,7 @@ def _fetch(version: int, group: str, topic: Topic | None, *indexes: int) -> Offs
 @scenario
 def find_coordinator(run: Run) -> None:
     """Who coordinates a group: this broker; empty keys and kinds that are none."""
-    _coordinated(run)
+    coordinated(run)
     for version in range(7):
         for kind in (0, 2, 3, -1) if version >= 1 else (0,):
             for key in ("g", ""):
@@ -88,19 +89,19 @@ def find_coordinator(run: Run) -> None:
 @scenario
 def group_offsets(run: Run) -> None:
     """Committed without a member, read back, and what cannot be committed."""
-    _coordinated(run)
+    coordinated(run)
     topic = run.topic("a", partitions=2)
     for version in range(2, 11):
         group = run.name(f"g{version}")
-        run.call("commit", _commit(group, topic, (0, 5, "note"), (1, 0, None)), version)
-        run.call("negative offset", _commit(group, topic, (0, -1, "")), version)
-        run.call("metadata of 4,097", _commit(group, topic, (0, 6, "x" * 4097)), version)
-        run.call("unknown partition", _commit(group, topic, (7, 1, "")), version)
-        run.call("unknown topic", _commit(group, NO_TOPIC, (0, 1, "")), version)
+        run.call("commit", commit(group, topic, (0, 5, "note"), (1, 0, None)), version)
+        run.call("negative offset", commit(group, topic, (0, -1, "")), version)
+        run.call("metadata of 4,097", commit(group, topic, (0, 6, "x" * 4097)), version)
+        run.call("unknown partition", commit(group, topic, (7, 1, "")), version)
+        run.call("unknown topic", commit(group, NO_TOPIC, (0, 1, "")), version)
         run.call(
-            "a generation, no such group", _commit(run.name("none"), topic, (0, 1, ""), generation=3), version
+            "a generation, no such group", commit(run.name("none"), topic, (0, 1, ""), generation=3), version
         )
-        run.call("no group", _commit("", topic, (0, 1, "")), version)
+        run.call("no group", commit("", topic, (0, 1, "")), version)
         for reader in range(1, 11):
             run.call(f"of {version}: known", _fetch(reader, group, topic, 0, 1, 7), reader)
             run.call(f"of {version}: unknown topic", _fetch(reader, group, NO_TOPIC, 0), reader)
@@ -112,7 +113,7 @@ def group_offsets(run: Run) -> None:
 @scenario
 def group_strangers(run: Run) -> None:
     """Heartbeats and farewells of members nobody knows."""
-    _coordinated(run)
+    coordinated(run)
     for version in range(5):
         for group in ("nobody", ""):
             for member in ("m", ""):
