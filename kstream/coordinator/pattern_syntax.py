@@ -105,6 +105,8 @@ class Parser:
                 literal = self._pattern[self._at + 2 : end if end >= 0 else None]
                 self._at = len(self._pattern) if end < 0 else end + 2
                 parts += [Chars(((ord(char), ord(char)),)) for char in literal]
+                if literal:
+                    parts[-1] = self._repeated(parts[-1])
             else:
                 parts.append(self._repeated(self._atom()))
         return Sequence(tuple(parts))

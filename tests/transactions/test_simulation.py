@@ -9,7 +9,7 @@ import pytest
 from tests.transactions.world import World
 
 STEPS = 1500
-SEEDS = int(os.environ.get("KSTREAM_TEST_TRANSACTION_SEEDS", "12"))
+SEEDS = int(os.environ.get("KSTREAM_TEST_TRANSACTION_SEEDS", "30"))
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
