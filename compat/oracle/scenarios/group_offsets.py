@@ -101,7 +101,6 @@ def group_offsets(run: Run) -> None:
         run.call(
             "a generation, no such group", commit(run.name("none"), topic, (0, 1, ""), generation=3), version
         )
-        run.call("no group", commit("", topic, (0, 1, "")), version)
         for reader in range(1, 11):
             run.call(f"of {version}: known", _fetch(reader, group, topic, 0, 1, 7), reader)
             run.call(f"of {version}: unknown topic", _fetch(reader, group, NO_TOPIC, 0), reader)
