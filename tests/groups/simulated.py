@@ -296,7 +296,11 @@ class World:
         assert not group.pending_joins & group.members.keys()
         assert set(group.static_members.values()) <= group.members.keys()
         assert (group.leader_id in group.members) == bool(group.members)
-        assert group.is_empty == (not group.members)
+        if not group.members and not group.is_empty:
+            # All have gone while somebody with a new id is expected.
+            assert group.state is ClassicState.PREPARING_REBALANCE
+            assert group.pending_joins
+        assert not (group.is_empty and group.members)
         if group.state is ClassicState.STABLE:
             shares = [member.assignment for member in group.members.values()]
             owned = [partition for share in shares for partition in share]
