@@ -8,19 +8,24 @@ ones are not: they stay opaque bytes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import trio
 
 from kstream.broker.enlistments import Guard
 from kstream.broker.partition import Partition
-from kstream.errors import ApiError, ErrorCode
+from kstream.errors import ApiError, ErrorCode, KstreamError
 from kstream.log.partition import AppendResult
+from kstream.log.platform import give_back_memory
 from kstream.records.batch import CODEC_MASK, BatchHeader, read_header, set_timestamps
 from kstream.records.compression import Codec
-from kstream.records.errors import CorruptBatch, DecompressedTooLarge
+from kstream.records.errors import CorruptBatch, DecompressedTooLarge, InvalidBatch
 from kstream.records.recompression import recompress
-from kstream.records.validation import check_batch, check_records, must_check_records
+from kstream.records.validation import RecordRules, check_batch, check_records, must_check_records
+
+Result = TypeVar("Result")
 
 SMALL_BATCH_RECORDS = 16
 """Batches up to this size are always opened under `auto`: it costs little, and their clients are the odd
@@ -72,13 +77,10 @@ async def append_produced(
         )
         or must_check_records(header, rules, now_ms)
     ):
-        if header.record_count >= _THREAD_RECORDS_MIN or (
-            size_bytes >= _THREAD_BYTES_MIN and header.attributes & CODEC_MASK
-        ):
-            # A batch of 1 MB can hold a million records, or decompress to 64 MiB: others would wait a second.
-            max_timestamp_ms = await trio.to_thread.run_sync(
-                check_records, records, header, rules, now_ms, limiter=_thread_limiter()
-            )
+        if header.record_count >= _THREAD_RECORDS_MIN:
+            # A batch of 1 MB can hold a million records: others would wait a second. Decompressing alone
+            # takes less, and stays here, since allocators keep what a thread has freed.
+            max_timestamp_ms = await _in_thread(partial(check_records, records, header, rules, now_ms))
         else:
             max_timestamp_ms = check_records(records, header, rules, now_ms)
         if max_timestamp_ms != header.max_timestamp_ms or header.is_log_append_time:
@@ -89,6 +91,16 @@ async def append_produced(
     if header.is_transactional:
         partition.enlistments.check(header.producer_id, header.producer_epoch, guard)
     return await partition.append(records, (header,), now_ms=now_ms)
+
+
+def _check_much(records: memoryview, header: BatchHeader, rules: RecordRules, now_ms: int) -> int:
+    """`check_records` for a thread: leaves it without the memory that a bomb took."""
+    try:
+        return check_records(records, header, rules, now_ms)
+    except InvalidBatch as error:
+        if error.code is ErrorCode.MESSAGE_TOO_LARGE:
+            give_back_memory()
+        raise
 
 
 async def _recompressed(
@@ -105,7 +117,7 @@ async def _recompressed(
     )
     try:
         if len(records) > _THREAD_BYTES_MIN:
-            batch = await trio.to_thread.run_sync(work, limiter=_thread_limiter())
+            batch = await _in_thread(work)
         else:
             batch = work()
     except DecompressedTooLarge as error:
@@ -113,6 +125,26 @@ async def _recompressed(
     except CorruptBatch as error:
         raise ApiError(ErrorCode.INVALID_RECORD) from error
     return memoryview(batch), read_header(batch)
+
+
+async def _in_thread(work: Callable[[], Result]) -> Result:
+    """Do `work` beside the event loop; what it raises comes without its traceback.
+
+    The traceback's frames hold what was decompressed, and on the way between threads it becomes part of a
+    cycle, which is collected at some time or other.
+    """
+
+    def guarded() -> Result | KstreamError:
+        try:
+            return work()
+        except KstreamError as error:
+            error.__context__ = None
+            return error.with_traceback(None)
+
+    result = await trio.to_thread.run_sync(guarded, limiter=_thread_limiter())
+    if isinstance(result, KstreamError):
+        raise result
+    return result
 
 
 def _thread_limiter() -> trio.CapacityLimiter:
