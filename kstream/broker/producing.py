@@ -18,12 +18,11 @@ from kstream.broker.enlistments import Guard
 from kstream.broker.partition import Partition
 from kstream.errors import ApiError, ErrorCode, KstreamError
 from kstream.log.partition import AppendResult
-from kstream.log.platform import give_back_memory
 from kstream.records.batch import CODEC_MASK, BatchHeader, read_header, set_timestamps
 from kstream.records.compression import Codec
-from kstream.records.errors import CorruptBatch, DecompressedTooLarge, InvalidBatch
+from kstream.records.errors import CorruptBatch, DecompressedTooLarge
 from kstream.records.recompression import recompress
-from kstream.records.validation import RecordRules, check_batch, check_records, must_check_records
+from kstream.records.validation import check_batch, check_records, must_check_records
 
 Result = TypeVar("Result")
 
@@ -91,16 +90,6 @@ async def append_produced(
     if header.is_transactional:
         partition.enlistments.check(header.producer_id, header.producer_epoch, guard)
     return await partition.append(records, (header,), now_ms=now_ms)
-
-
-def _check_much(records: memoryview, header: BatchHeader, rules: RecordRules, now_ms: int) -> int:
-    """`check_records` for a thread: leaves it without the memory that a bomb took."""
-    try:
-        return check_records(records, header, rules, now_ms)
-    except InvalidBatch as error:
-        if error.code is ErrorCode.MESSAGE_TOO_LARGE:
-            give_back_memory()
-        raise
 
 
 async def _recompressed(
