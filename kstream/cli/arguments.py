@@ -70,6 +70,9 @@ def parse(argv: Sequence[str]) -> Options:
     parsed = parser.parse_args(arguments)
     if parsed.data is not None and parsed.ephemeral:
         parser.error("--data keeps data and --ephemeral throws it away: give one of them")
+    for topic in parsed.topic:
+        if sum(other.name == topic.name for other in parsed.topic) > 1:
+            parser.error(f"--topic names {topic.name} twice: name each topic once")
     return Options(
         listen=parsed.listen,
         advertise=parsed.advertise,

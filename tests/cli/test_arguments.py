@@ -51,6 +51,7 @@ def test_everything(command: list[str]) -> None:
         (["--topic", "a b"], "a topic's name is 1 to 249 letters"),
         (["--topic", ".."], "a topic's name is 1 to 249 letters"),
         (["--topic", "a" * 250], "a topic's name is 1 to 249 letters"),
+        (["--topic", "a:1", "--topic", "a:2"], "--topic names a twice"),
         (["--topic", "a:0"], "after the colon comes a number of partitions, such as a:3"),
         (["--topic", "a:"], "after the colon comes a number of partitions, such as a:3"),
         (["--topic", "a:²"], "after the colon comes a number of partitions, such as a:3"),
