@@ -2,8 +2,8 @@
 
 `responses[0].partitions[0].error_code` -> `0`. A token is what stands in a golden file: a JSON value, or a
 symbol in angle brackets. Ids are numbered in the order in which a scenario meets them, so that equal ids stay
-equal and different ones different: `<topic-id-1>`, `<producer-id-1>`, `<session-1>`. A wall-clock time is
-`<now>`.
+equal and different ones different: `<topic-id-1>`, `<producer-id-1>`, `<session-1>`, and what is random in
+the ids of members of groups, `"oracle-<uuid-1>"`. A wall-clock time is `<now>`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ MESSAGE_FIELDS = frozenset({"error_message", "batch_index_error_message"})
 
 _BYTES_SHOWN_MAX = 1000
 _TIME = re.compile(r"\b[0-9]{13}\b")
+_UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _NOW_WITHIN_MS = 3_600_000 * 2
 
 # Lists whose order is that of a hash map in Kafka, and what to sort them by.
@@ -43,6 +44,8 @@ _SORTED = {
     ("DescribeConfigsResponse", "results"): ("resource_type", "resource_name"),
     ("AlterConfigsResponse", "responses"): ("resource_type", "resource_name"),
     ("IncrementalAlterConfigsResponse", "responses"): ("resource_type", "resource_name"),
+    ("JoinGroupResponse", "members"): ("group_instance_id", "metadata"),
+    ("DescribedGroup", "members"): ("group_instance_id", "member_metadata"),
 }
 
 # Lists in which every element has a name of its own: it stands in the path in place of a number.
@@ -61,6 +64,7 @@ _NUMBERED = {
     "session_id": "session",
     "subscription_id": "subscription",
 }
+_OF_MEMBERS = frozenset({"leader", "member_id"})
 _PLACEHOLDERS = {"host": "<host>", "port": "<port>", "finalized_features_epoch": "<epoch>"}
 _PRESENT = frozenset({"documentation"})
 
@@ -149,6 +153,8 @@ class Flattener:
             return f"<{len(content)}-bytes>"
         if isinstance(content, bytes):
             return self._numbered("topic-id", content) if len(content) == 16 else f"<{content.hex()}>"
+        if isinstance(content, str) and name in _OF_MEMBERS:
+            content = _UUID.sub(lambda found: self._numbered("uuid", found[0]), content)
         if isinstance(content, str):
             return self.text(content)
         if isinstance(content, bool) or not isinstance(content, int):

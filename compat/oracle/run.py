@@ -107,6 +107,12 @@ class Run:
         self._record(note, request, version, outcome, response)
         return response
 
+    def receive(self, note: str, client: WireClient, request: Message, version: int) -> Any:
+        """Wait for the answer to what was sent over a connection of the scenario's own, and record it."""
+        response = client.receive()
+        self._record(note, request, version, ANSWER, response)
+        return response
+
     def call_without_answer(self, note: str, request: Message, version: int) -> None:
         """Send a request that gets no answer if all is well (acks=0), and see what the server does."""
         client = self.client
