@@ -208,13 +208,14 @@ def transactions_classic(run: Run) -> None:
         one.end(f"nothing, v{version}", version=version)
         one.end(f"nothing, abort, v{version}", commit=False, version=version)
     one.add("wrong id", topic, producer_id=one.producer_id + 10_000)
-    for version in (1, 2, 3):
+    for version in (0, 1, 2, 3):
         one.add(f"wrong epoch v{version}", topic, epoch=1, version=version)
     one.add("unknown partition", topic, (0, 9))
     for version in (9, 10, 11):
         one.produce(f"not added v{version}", topic, version=version)
     one.add("partition", topic)
     one.add("again", topic)
+    one.add("again v0", topic, version=0)
     one.produce("other partition v10", topic, index=1, version=10)
     one.produce("other partition v11", topic, index=1, version=11)
     one.produce("first", topic, version=11)
@@ -374,6 +375,9 @@ def transactions_offsets(run: Run) -> None:
     add("group", version=4)
     one.describe("with a group")
     commit("generation of no group", 5, version=3, generation_id_or_member_epoch=3, member_id="m")
+    for version in (0, 1, 2):
+        commit(f"wrong id v{version}", 4, version=version, producer_id=one.producer_id + 10_000)
+        commit(f"v{version}", 4, version=version)
     commit("v3", 5, version=3)
     positions("open")
     one.end("commit", version=_CLASSIC)
