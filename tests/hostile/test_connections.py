@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 from threading import Thread
 
@@ -11,7 +12,8 @@ from compat.server_process import ServerProcess
 from kstream.testing.client import ConnectionClosed, WireClient
 from kstream.wire.apis import ApiKey
 from kstream.wire.messages.api_versions import ApiVersionsRequest
-from kstream.wire.messages.metadata import MetadataRequest
+from kstream.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
+from kstream.wire.schema import Message
 from tests.hostile.bystander import Bystander
 from tests.requests import (
     create_topic,
@@ -92,6 +94,28 @@ def test_reset_in_the_middle_of_an_answer(server: ServerProcess, bystander: Byst
         client.receive_raw(read)
         client.reset()
         bystander.check()
+
+
+@pytest.mark.parametrize("asked", ["ApiVersions", "Metadata", "Fetch"])
+def test_reset_at_every_byte_of_an_answer(server: ServerProcess, bystander: Bystander, asked: str) -> None:
+    """Nothing of it in the server's log either: its fixture looks for tracebacks when all is over."""
+    requests: dict[str, tuple[Message, int]] = {
+        "ApiVersions": (ApiVersionsRequest(), 0),
+        "Metadata": (MetadataRequest(topics=[MetadataRequestTopic(name=bystander.topic)]), 12),
+        "Fetch": (fetch_request(bystander.topic, 0), 12),
+    }
+    request, version = requests[asked]
+    with WireClient(*server.address) as whole:
+        whole.send(request, version)
+        size_bytes = 4 + len(whole.receive_frame())
+    for cut in range(size_bytes + 1):
+        client = WireClient(*server.address)
+        client.send(request, version)
+        # Not `receive_raw`, which takes from the socket whatever is there.
+        assert len(client.socket.recv(cut, socket.MSG_WAITALL)) == cut
+        client.reset()
+        bystander.ping()
+    bystander.check()
 
 
 @pytest.mark.parametrize("cut", ["in the length", "in the header", "in the batch", "behind the batch"])
