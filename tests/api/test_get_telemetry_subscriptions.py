@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kstream.clock import ManualClock
 from kstream.errors import ErrorCode
+from kstream.wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from kstream.wire.messages.get_telemetry_subscriptions import (
     GetTelemetrySubscriptionsRequest,
     GetTelemetrySubscriptionsResponse,
@@ -38,6 +39,16 @@ def advance(asker: Asker, *, ms: int) -> None:
     clock = asker.broker.clock
     assert isinstance(clock, ManualClock)
     clock.advance(ms=ms)
+
+
+def test_clients_hear_of_metrics_once_somebody_subscribes(asker: Asker) -> None:
+    def listed() -> set[int]:
+        answer = asker.ask(ApiVersionsRequest(), 0, ApiVersionsResponse)
+        return {key.api_key for key in answer.api_keys} & {71, 72}
+
+    assert listed() == set()
+    configure(asker, "all", metrics="*")
+    assert listed() == {71, 72}
 
 
 def test_a_new_client_gets_an_id(asker: Asker) -> None:

@@ -64,7 +64,10 @@ def test_story(server: KstreamServer, adapters: dict[str, Adapter], client: str,
     codec, _, idempotent = chapter.name.partition("-")
     if codec in CODECS:
         stored = _stored(server, topic, partition=1 if traits(client).administers else 0)
-        assert {codec_name for codec_name, _ in stored} == {codec}
+        codecs = {codec_name for codec_name, _ in stored}
+        assert codec in codecs
+        # librdkafka leaves a batch as it is that compression would enlarge, such as one of a single record.
+        assert codecs <= {codec, "none"}
         assert {has_producer_id for _, has_producer_id in stored} == {bool(idempotent)}
 
 
