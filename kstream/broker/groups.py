@@ -11,10 +11,9 @@ from kstream.broker.coordinated_transactions import end_transaction, perform_in_
 from kstream.broker.coordinator_runtime import CoordinatorRuntime
 from kstream.broker.enlistments import Guard
 from kstream.broker.markers import Marker
-from kstream.broker.metadata.create_topics import create_topics
 from kstream.broker.metadata.delta import MetadataDelta
 from kstream.broker.metadata.image import OFFSETS_TOPIC
-from kstream.broker.metadata.internal_topics import new_topic
+from kstream.broker.metadata.internal_topics import ensure_internal_topic
 from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partition import Partition
 from kstream.broker.partitions import Partitions
@@ -105,13 +104,7 @@ class GroupCoordinator:
         Raises:
             ApiError: it cannot be created.
         """
-        if OFFSETS_TOPIC in self._metadata.image.topics_by_name:
-            return
-        brokers = len(self._metadata.image.live_brokers())
-        wanted = new_topic(OFFSETS_TOPIC, self._config, brokers)
-        (created,) = await self._metadata.update(lambda image: create_topics(image, self._config, [wanted]))
-        if created.error is not None and created.error.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
-            raise created.error
+        await ensure_internal_topic(self._metadata, self._config, OFFSETS_TOPIC)
 
     async def run_forever(self) -> None:
         """Load what the log has, and do what time and deleted topics bring."""

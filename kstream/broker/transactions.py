@@ -18,9 +18,8 @@ from kstream.broker.coordinated import Operation
 from kstream.broker.coordinator_runtime import CoordinatorRuntime
 from kstream.broker.groups import GroupCoordinator
 from kstream.broker.markers import Marker
-from kstream.broker.metadata.create_topics import create_topics
 from kstream.broker.metadata.image import TRANSACTIONS_TOPIC
-from kstream.broker.metadata.internal_topics import new_topic
+from kstream.broker.metadata.internal_topics import ensure_internal_topic
 from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partitions import Partitions
 from kstream.broker.producer_ids import ProducerIds
@@ -104,13 +103,7 @@ class TransactionCoordinator:
         Raises:
             ApiError: it cannot be created.
         """
-        if TRANSACTIONS_TOPIC in self._metadata.image.topics_by_name:
-            return
-        brokers = len(self._metadata.image.live_brokers())
-        wanted = new_topic(TRANSACTIONS_TOPIC, self._config, brokers)
-        (created,) = await self._metadata.update(lambda image: create_topics(image, self._config, [wanted]))
-        if created.error is not None and created.error.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
-            raise created.error
+        await ensure_internal_topic(self._metadata, self._config, TRANSACTIONS_TOPIC)
 
     async def run_forever(self) -> None:
         """Load what the log has, end what is open for too long, complete what is decided."""

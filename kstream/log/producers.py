@@ -171,10 +171,6 @@ class ProducerState:
             return None
         return min(next(iter(offsets)) for offsets in (self._open.values(), self._unreplicated) if offsets)
 
-    @property
-    def has_open_transactions(self) -> bool:
-        return bool(self._open)
-
     def apply(self, header: BatchHeader, first_offset: int) -> None:
         """Remember a data batch that was checked and written. HOT."""
         producer_id = header.producer_id

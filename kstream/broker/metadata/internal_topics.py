@@ -7,9 +7,11 @@ brokers.
 
 from __future__ import annotations
 
-from kstream.broker.metadata.create_topics import NewTopic
+from kstream.broker.metadata.create_topics import NewTopic, create_topics
 from kstream.broker.metadata.image import OFFSETS_TOPIC, SHARE_STATE_TOPIC, TRANSACTIONS_TOPIC
+from kstream.broker.metadata.store import MetadataStore
 from kstream.config.broker import BrokerConfig
+from kstream.errors import ErrorCode
 
 
 def new_topic(name: str, config: BrokerConfig, brokers: int) -> NewTopic:
@@ -43,6 +45,20 @@ def new_topic(name: str, config: BrokerConfig, brokers: int) -> NewTopic:
         }
         return _internal(name, config, brokers, "share.coordinator.state.topic", configs)
     return NewTopic(name)
+
+
+async def ensure_internal_topic(metadata: MetadataStore, config: BrokerConfig, name: str) -> None:
+    """Create an internal topic if it is not there.
+
+    Raises:
+        ApiError: it cannot be created.
+    """
+    if name in metadata.image.topics_by_name:
+        return
+    wanted = new_topic(name, config, len(metadata.image.live_brokers()))
+    (created,) = await metadata.update(lambda image: create_topics(image, config, [wanted]))
+    if created.error is not None and created.error.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
+        raise created.error
 
 
 def _internal(
