@@ -1,5 +1,5 @@
 """Appends in general: several batches, markers, LogAppendTime, replication. The common one is
-`PartitionLog.append`.
+`LogWriter.append`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from kstream.log.segment import Segment
 from kstream.records.batch import BatchHeader, TimestampType, set_timestamps, stamp
 
 if TYPE_CHECKING:
-    from kstream.log.partition import PartitionLog
+    from kstream.log.log_state import LogState
+    from kstream.log.log_writing import LogWriter
 
 
 class AppendResult(NamedTuple):
@@ -30,7 +31,7 @@ class AppendResult(NamedTuple):
 
 
 def append_batches(
-    log: PartitionLog,
+    log: LogWriter,
     buffer: memoryview | bytes,
     headers: Sequence[BatchHeader],
     leader_epoch: int,
@@ -74,7 +75,7 @@ def append_batches(
     return AppendResult(placed[0].base_offset, next_offset - 1, append_time_ms, log.log_start_offset)
 
 
-def _note_batches(log: PartitionLog, segment: Segment, placed: Sequence[BatchHeader]) -> None:
+def _note_batches(log: LogState, segment: Segment, placed: Sequence[BatchHeader]) -> None:
     if not segment.size_bytes:
         segment.first_timestamp_ms = placed[0].max_timestamp_ms
     interval = log.config.index_interval_bytes
@@ -101,7 +102,7 @@ def check_sizes(config: LogConfig, headers: Sequence[BatchHeader], size_bytes: i
         )
 
 
-def duplicate_result(log: PartitionLog, batch: BatchMetadata) -> AppendResult:
+def duplicate_result(log: LogState, batch: BatchMetadata) -> AppendResult:
     """The answer to a retry: where the batch went the first time, and its largest timestamp for an append
     time, also where the topic keeps the producer's times, as in Kafka.
     """

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 if TYPE_CHECKING:
-    from kstream.log.segment import Segment
+    from kstream.log.segment_files import SegmentFiles
 
 _log = logging.getLogger(__name__)
 
@@ -42,13 +42,13 @@ class OpenFiles:
 
     def __init__(self, limit: int | None = None) -> None:
         self.limit = default_limit() if limit is None else limit
-        self._queue: deque[ref[Segment]] = deque()
+        self._queue: deque[ref[SegmentFiles]] = deque()
 
     def __len__(self) -> int:
         """At least as many as are open."""
         return len(self._queue)
 
-    def note(self, segment: Segment) -> None:
+    def note(self, segment: SegmentFiles) -> None:
         """A segment was opened. In any thread."""
         if not segment.is_noted:
             segment.is_noted = True
@@ -73,7 +73,7 @@ class OpenFiles:
             else:
                 self._close(segment, reference)
 
-    def _close(self, segment: Segment, reference: ref[Segment]) -> None:
+    def _close(self, segment: SegmentFiles, reference: ref[SegmentFiles]) -> None:
         try:
             segment.close_files()
         except OSError as error:

@@ -8,7 +8,7 @@ from kstream.log.batch_reading import iter_batches
 from kstream.records.record import iter_records
 
 if TYPE_CHECKING:
-    from kstream.log.partition import PartitionLog
+    from kstream.log.log_state import LogState
     from kstream.log.segment import Segment
 
 
@@ -19,7 +19,7 @@ class OffsetAndTimestamp(NamedTuple):
     timestamp_ms: int
 
 
-def offset_for_timestamp(log: PartitionLog, timestamp_ms: int) -> OffsetAndTimestamp | None:
+def offset_for_timestamp(log: LogState, timestamp_ms: int) -> OffsetAndTimestamp | None:
     """The first record, from the log's start, whose timestamp is at least `timestamp_ms`.
 
     Decompresses at most the batches that can hold it. Raises CorruptBatch, LogStorageError.
@@ -42,7 +42,7 @@ def _search_segment(segment: Segment, timestamp_ms: int, from_offset: int) -> Of
     return None
 
 
-def max_timestamp(log: PartitionLog) -> OffsetAndTimestamp | None:
+def max_timestamp(log: LogState) -> OffsetAndTimestamp | None:
     """The first record that has the log's largest timestamp. Raises CorruptBatch, LogStorageError."""
     newest: Segment | None = None
     for segment in log.segments:

@@ -127,7 +127,7 @@ def test_a_roll_that_fails_can_be_done_again(tmp_path: Path, monkeypatch: pytest
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("kstream.log.partition.write_snapshot", refuse)
+    monkeypatch.setattr("kstream.log.log_writing.write_snapshot", refuse)
     with pytest.raises(LogStorageError):
         append(log, batch_of(1))
     assert (log.end_offset, len(log.segments)) == (2, 1)
