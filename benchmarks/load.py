@@ -49,6 +49,10 @@ class LoadUnavailable(RuntimeError):
     """The load generator cannot be built here; the message says what is missing."""
 
 
+class LoadFailed(RuntimeError):
+    """The load generator could not do its work against a server; the message is what it said."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """What one run of the generator measured. Latencies are 0 where they were not measured."""
@@ -117,7 +121,7 @@ class Load:
             timeout=_TIMEOUT_S,
         )
         if done.returncode != 0:
-            raise RuntimeError(f"the load generator failed against {bootstrap}: {done.stderr[-2000:]}")
+            raise LoadFailed(done.stderr[-2000:].strip())
         got = json.loads(done.stdout)
         return Sample(
             seconds=got["seconds"],

@@ -1,49 +1,22 @@
-"""What is measured, under which name, in which unit, and which ratio is the floor."""
+"""The values taken, by measure and peer, and what is made of them: medians, ratios, spreads."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.goals import CEILING, KSTREAM, MACHINE
+from benchmarks.part import Measure
+
 REFERENCE = "kafka"
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One line of the table. `floor` is the ratio to Kafka that kstream owes; `limit`, a bound of its own."""
-
-    name: str
-    unit: str
-    higher_is_better: bool
-    floor: float | None = None
-    limit: float | None = None
-
-
-MEASURES = {
-    each.name: each
-    for each in [
-        Measure("produce-1k", "MB/s", True, floor=1.0),
-        Measure("fetch-1k", "MB/s", True, floor=1.5),
-        Measure("fetch-1k-librdkafka", "MB/s", True),
-        Measure("produce-100", "records/s", True, floor=1.0),
-        Measure("fetch-100", "records/s", True, floor=1.2),
-        Measure("fetch-100-librdkafka", "records/s", True),
-        Measure("requests", "requests/s", True, floor=2.0),
-        Measure("latency-p50", "µs", False, floor=1.0),
-        Measure("latency-p99", "µs", False, floor=1.0),
-        Measure("start", "s", False, limit=0.8),
-        Measure("memory-idle", "MB", False, limit=60.0),
-        Measure("memory-peak", "MB", False),
-        Measure("memory-after", "MB", False, limit=150.0),
-    ]
-}
 
 
 @dataclass
 class Results:
     """Values by measure and peer, in the order in which they were taken, and server time beside them."""
 
+    measures: Mapping[str, Measure]
     values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     server_cpu: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
@@ -58,22 +31,35 @@ class Results:
         taken = self.values.get(measure, {}).get(peer)
         return statistics.median(taken) if taken else None
 
-    def ratio(self, measure: str) -> float | None:
-        """How many times better than Kafka kstream is, by medians; below 1 is worse."""
-        ours, reference = self.median(measure, "kstream"), self.median(measure, REFERENCE)
-        if not ours or not reference:
+    def better(self, measure: str, peer: str, *, than: str | None = None) -> float | None:
+        """How many times better kstream is than `peer` (at its measure `than`); below 1 is worse."""
+        ours, theirs = self.median(measure, KSTREAM), self.median(than or measure, peer)
+        if not ours or not theirs:
             return None
-        return ours / reference if MEASURES[measure].higher_is_better else reference / ours
+        return ours / theirs if self.measures[measure].higher_is_better else theirs / ours
+
+    def best_other(self, measure: str) -> str | None:
+        """The best peer that is neither kstream nor Kafka nor a ceiling; None if there is none."""
+        skipped = (KSTREAM, REFERENCE, CEILING, MACHINE)
+        medians = {
+            peer: statistics.median(taken)
+            for peer, taken in self.values.get(measure, {}).items()
+            if peer not in skipped and taken
+        }
+        if not medians:
+            return None
+        choose = max if self.measures[measure].higher_is_better else min
+        return choose(medians, key=lambda peer: medians[peer])
+
+    def share_of_limit(self, measure: str) -> float | None:
+        """kstream's median as a share of the machine's own limit, where the measure names one."""
+        limit = self.measures[measure].limit
+        return None if limit is None else self.better(measure, MACHINE, than=limit)
 
     def is_met(self, measure: str) -> bool | None:
-        """Whether floor or limit is kept; None where there is none, or nothing to compare with."""
-        known = MEASURES[measure]
-        ratio, ours = self.ratio(measure), self.median(measure, "kstream")
-        if known.floor is not None and ratio is not None:
-            return ratio >= known.floor
-        if known.limit is not None and ours is not None:
-            return ours <= known.limit
-        return None
+        """Whether every goal is; None where there is none, or nothing to compare with."""
+        told = [goal.is_met(measure, self) for goal in self.measures[measure].goals]
+        return False if False in told else True if True in told else None
 
 
 def spread(values: Sequence[float]) -> float:

@@ -2,77 +2,83 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
-from benchmarks.load import FETCH_SETTINGS, ONE_RECORD_SETTINGS, PRODUCE_SETTINGS
-from benchmarks.measures import MEASURES, Measure, Results, spread
-from benchmarks.run import CEILING, Scale
+from benchmarks.goals import CEILING, KSTREAM
+from benchmarks.measures import REFERENCE, Results, spread
+from benchmarks.peers import PEERS
 
-_HEAD = ("what", "kstream ÷ Kafka", "floor", "", "kstream", "Kafka", "unit", "ceiling")
+_OTHERS = [peer for peer in PEERS if peer not in (KSTREAM, REFERENCE)]
+HEAD = (
+    "what",
+    *(f"÷ {peer}" for peer in (REFERENCE, *_OTHERS)),
+    "of ceiling",
+    "of limit",
+    "goal",
+    "",
+    "kstream",
+    REFERENCE,
+    *_OTHERS,
+    "ceiling",
+    "unit",
+)
 
 
 def rows(results: Results, wanted: Sequence[str]) -> list[tuple[str, ...]]:
     """One row for each measure that was taken, ratios first."""
-    return [_row(results, MEASURES[name]) for name in MEASURES if name in wanted and name in results.values]
+    return [_row(results, name) for name in wanted if name in results.values]
 
 
-def _row(results: Results, measure: Measure) -> tuple[str, ...]:
-    ratio = results.ratio(measure.name)
-    met = results.is_met(measure.name)
+def _row(results: Results, name: str) -> tuple[str, ...]:
+    measure = results.measures[name]
     return (
-        measure.name,
-        "-" if ratio is None else f"{ratio:.2f}",
-        _owed(measure),
-        {True: "met", False: "MISSED", None: ""}[met],
-        _value(results, measure.name, "kstream"),
-        _value(results, measure.name, "kafka"),
+        name,
+        *(ratio_text(results.better(name, peer)) for peer in (REFERENCE, *_OTHERS)),
+        share_text(results.better(name, CEILING)),
+        share_text(results.share_of_limit(name)),
+        "; ".join(goal.text() for goal in measure.goals),
+        {True: "met", False: "MISSED", None: ""}[results.is_met(name)],
+        *(value_text(results, name, peer) for peer in (KSTREAM, REFERENCE, *_OTHERS, CEILING)),
         measure.unit,
-        _value(results, measure.name, CEILING),
     )
 
 
-def _owed(measure: Measure) -> str:
-    if measure.floor is not None:
-        return f"{measure.floor:.1f}"
-    return "" if measure.limit is None else f"≤ {measure.limit:g} {measure.unit}"
+def ratio_text(ratio: float | None) -> str:
+    """How many times better, with two digits."""
+    return "-" if ratio is None else f"{ratio:.2f}"
 
 
-def _value(results: Results, name: str, peer: str) -> str:
+def share_text(share: float | None) -> str:
+    """A share in percent."""
+    return "-" if share is None else f"{share:.0%}"
+
+
+def value_text(results: Results, name: str, peer: str) -> str:
+    """The median and half the range of the values."""
     taken = results.values.get(name, {}).get(peer)
     median = results.median(name, peer)
     if not taken or median is None:
         return "-"
-    text = f"{median:,.0f}" if median >= 100 else f"{median:.2f}" if median < 10 else f"{median:.1f}"
+    text = number_text(median)
     return f"{text} ±{spread(taken):.0%}" if len(taken) > 1 else text
 
 
-def as_text(table: Sequence[tuple[str, ...]]) -> str:
+def number_text(value: float) -> str:
+    """As many digits as tell something."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def as_text(table: Sequence[tuple[str, ...]], head: Sequence[str] = HEAD) -> str:
     """Columns padded with spaces."""
-    lines = [_HEAD, *table]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    lines = [tuple(head), *table]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     padded = (
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
     )
     return "\n".join(line.rstrip() for line in padded)
 
 
-def as_markdown(table: Sequence[tuple[str, ...]]) -> str:
+def as_markdown(table: Sequence[tuple[str, ...]], head: Sequence[str] = HEAD) -> str:
     """A Markdown table."""
-    lines = [_HEAD, tuple("---" for _ in _HEAD), *table]
+    lines = [tuple(head), tuple("---" for _ in head), *table]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def as_json(results: Results, facts: dict[str, Any], scale: Scale) -> str:
-    """All values taken, with what is needed to take them again."""
-    document = {
-        **facts,
-        "scale": asdict(scale),
-        "settings": {"produce": PRODUCE_SETTINGS, "one record": ONE_RECORD_SETTINGS, "fetch": FETCH_SETTINGS},
-        "values": results.values,
-        "ratios": {name: results.ratio(name) for name in results.values},
-        "server_cpu_seconds": results.server_cpu,
-    }
-    return json.dumps(document, indent=1, ensure_ascii=False)

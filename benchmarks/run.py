@@ -1,50 +1,111 @@
-"""One run of the benchmark: how much of everything, and where results go."""
+"""Carry parts out: peers in turn, a warm-up first, and every value told as it is taken."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.load import Load
-from benchmarks.measures import MEASURES, Results
-
-CEILING = "ceiling"  # the peer that stands for the load generator's own limit
-KIB = 1024
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How much of everything."""
-
-    alternations: int = 5
-    bulk_bytes: int = 512_000_000
-    small_records: int = 3_000_000
-    requests: int = 40_000
-    latencies: int = 4_000
-    memory_bytes: int = 2_000_000_000
-    settle_bytes: int = 1_500_000_000
+from benchmarks.goals import CEILING, KSTREAM, MACHINE
+from benchmarks.load import Load, LoadFailed
+from benchmarks.measures import Results
+from benchmarks.part import Part, Server, Turn, Values
+from benchmarks.peers import CANNOT_START, server
+from benchmarks.scale import Scale
+from benchmarks.settle import settle
+from compat.server_process import ServerProcess
 
 
-QUICK = Scale(1, 2_000_000, 20_000, 500, 200, 20_000_000, 0)
+class PartFailed(RuntimeError):
+    """kstream itself failed in a part: there is nothing to compare."""
 
 
 @dataclass
 class Run:
-    """What every part needs: generator, scale, folder for the servers, and where results go."""
+    """One run: generator, scale, folder for the servers, results, and who failed at what."""
 
     load: Load
     scale: Scale
     folder: Path
     results: Results
-    is_warming: bool = False
+    peers: Sequence[str]
+    missing: dict[str, str] = field(default_factory=dict)  # peer -> why it could not be started
+    failed: dict[str, dict[str, str]] = field(default_factory=dict)  # part -> peer -> what it failed with
+    seconds: dict[str, float] = field(default_factory=dict)  # part -> how long it took
 
-    def add(self, measure: str, peer: str, value: float, *, server_cpu_seconds: float | None = None) -> None:
-        """Take one value, unless this is the warm-up; either way it is told."""
-        note = "  (warm-up, not counted)" if self.is_warming else ""
-        say(f"  {peer:8} {measure:20} {value:12,.1f} {MEASURES[measure].unit}{note}")
-        if not self.is_warming:
-            self.results.add(measure, peer, value, server_cpu_seconds=server_cpu_seconds)
+    def measure(self, parts: Sequence[Part]) -> None:
+        """Run the parts. Those with shared servers come first; for the others no other server runs."""
+        with ExitStack() as stack:
+            servers: dict[str, ServerProcess] = {}
+            if any(part.server is Server.SHARED for part in parts):
+                for peer in self.peers:
+                    with self._startable(peer):
+                        servers[peer] = stack.enter_context(server(peer, self.folder))
+            for part in parts:
+                if part.server is Server.SHARED:
+                    self._alternate(part, servers)
+        for part in parts:
+            if part.server is not Server.SHARED:
+                self._alternate(part, {})
+
+    @contextmanager
+    def _startable(self, peer: str) -> Iterator[None]:
+        try:
+            yield
+        except CANNOT_START as error:
+            self.missing[peer] = str(error)
+            say(f"{peer} cannot be started: {error}")
+
+    def _alternate(self, part: Part, servers: dict[str, ServerProcess]) -> None:
+        began = time.monotonic()
+        rounds = min(self.scale.alternations, part.rounds or self.scale.alternations)
+        failed = self.failed.setdefault(part.name, dict(part.not_for))
+        for number in range(0 if part.server is Server.SHARED and rounds > 1 else 1, rounds + 1):
+            say(f"{part.name}: {'warm-up' if number == 0 else f'{number} of {rounds}'}")
+            for peer in self._turns(part):
+                if peer not in failed and peer not in self.missing:
+                    self._turn(part, peer, servers.get(peer), counts=number > 0)
+        self.seconds[part.name] = time.monotonic() - began
+
+    def _turns(self, part: Part) -> list[str]:
+        if part.server is Server.NONE:
+            return [MACHINE]
+        return [*self.peers, *([CEILING] if part.ceiling else [])]
+
+    def _turn(self, part: Part, peer: str, running: ServerProcess | None, *, counts: bool) -> None:
+        settle(self.scale.settle_bytes if part.server is Server.SHARED else 0)
+        turn = Turn(peer, self.load, self.scale, self.folder)
+        try:
+            with ExitStack() as stack:
+                if peer not in (CEILING, MACHINE):
+                    turn.running = running or stack.enter_context(closing(server(peer, self.folder)))
+                    if part.server is Server.FRESH:
+                        turn.running.start()
+                    if part.server is Server.UNSTARTED:
+                        turn.running.prepare()
+                work: Callable[[Turn], Values] = part.run
+                if peer == CEILING and part.ceiling is not None:
+                    work = part.ceiling
+                values = work(turn)
+        except (*CANNOT_START, LoadFailed, RuntimeError, subprocess.SubprocessError) as error:
+            if peer == KSTREAM:
+                raise PartFailed(f"kstream failed in {part.name}: {error}") from error
+            self.failed[part.name][peer] = str(error)
+            say(f"  {peer:8} cannot do it: {error}")
+            return
+        self._take(part, turn, values, counts=counts)
+
+    def _take(self, part: Part, turn: Turn, values: Values, *, counts: bool) -> None:
+        units = {measure.name: measure.unit for measure in part.measures}
+        for name, value in values.items():
+            note = "" if counts else "  (warm-up, not counted)"
+            say(f"  {turn.peer:8} {name:24} {value:14,.1f} {units[name]}{note}")
+            if counts:
+                self.results.add(name, turn.peer, value, server_cpu_seconds=turn.server_cpu.get(name))
 
 
 def say(line: str) -> None:

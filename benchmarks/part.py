@@ -1,0 +1,134 @@
+"""How a part of the benchmark is declared.
+
+A part is one file in `benchmarks/parts`, found there by itself, that ends with
+
+    PARTS = [
+        Part(
+            name="heartbeats",
+            doc="Heartbeats of 100 members, one connection each.",
+            measures=(
+                Measure("heartbeats", "requests/s", higher_is_better=True, goals=(Times(3.0, "kafka"),)),
+                Measure("heartbeats-p99", "µs", higher_is_better=False),
+            ),
+            run=heartbeats,
+        )
+    ]
+
+where `heartbeats` is a function of one turn of one started peer that returns a value for each measure:
+
+    def heartbeats(turn: Turn) -> Values:
+        with turn.topic(partitions=16) as topic:
+            sample = turn.on_server("heartbeats", lambda: turn.load.produce(turn.bootstrap, topic, ...))
+        return {"heartbeats": sample.records_per_second, "heartbeats-p99": sample.p99_us}
+
+The peers take turns (A B A B), after a warm-up round that does not count. Medians, ratios, spreads, the JSON,
+the tables, the goals and the plots follow from the declaration. What `run` raises is that peer's failure in
+this part: it is reported with its message, and the peer is left out of the rest of the part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks.goals import Goal
+from benchmarks.load import Load
+from benchmarks.peers import fresh_topic
+from benchmarks.process_stats import cpu_seconds
+from benchmarks.scale import Scale
+from compat.server_process import ServerProcess
+
+_Result = TypeVar("_Result")
+Values = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One line of the tables. Names are unique over all parts: words with hyphens, the work first.
+
+    `limit` names a measure of the part `machine`, a limit of which the value is shown as a share.
+    `curve` and `at` make it one point of a plot: `curve` is the plot's name and `at` the place on its x axis.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    goals: tuple[Goal, ...] = ()
+    limit: str | None = None
+    curve: str | None = None
+    at: float | None = None
+
+
+def curve(name: str, unit: str, points: tuple[int, ...], *, higher_is_better: bool) -> tuple[Measure, ...]:
+    """Measures `name@point`, drawn as one line for each peer: how cost grows with what `name` ends in."""
+    return tuple(Measure(f"{name}@{at}", unit, higher_is_better, curve=name, at=at) for at in points)
+
+
+class Server(Enum):
+    """What server a part wants for each turn."""
+
+    SHARED = "shared"  # one that runs all along; leave it as it was found
+    FRESH = "fresh"  # a new one for the turn, started, alone on the machine
+    UNSTARTED = "unstarted"  # a new one, prepared and not launched, alone on the machine
+    NONE = "none"  # no server: measures the machine, once a round
+
+
+@dataclass
+class Turn:
+    """One turn of one peer: what a part has to work with."""
+
+    peer: str
+    load: Load
+    scale: Scale
+    folder: Path  # for the part's own files, on the disk that the servers use
+    running: ServerProcess | None = None
+    server_cpu: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def server(self) -> ServerProcess:
+        """The peer's process."""
+        if self.running is None:
+            raise RuntimeError("this part has no server")
+        return self.running
+
+    @property
+    def bootstrap(self) -> str:
+        """HOST:PORT of the peer."""
+        return self.server.bootstrap
+
+    @contextmanager
+    def topic(self, partitions: int = 1) -> Iterator[str]:
+        """A new topic, deleted at the end."""
+        with fresh_topic(self.bootstrap, partitions) as name:
+            yield name
+
+    def on_server(self, measure: str, work: Callable[[], _Result]) -> _Result:
+        """Do `work` and note the processor time that the server used for it, which goes into the JSON."""
+        before = cpu_seconds(self.server.pid)
+        result = work()
+        self.server_cpu[measure] = cpu_seconds(self.server.pid) - before
+        return result
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part; the module's text shows how it is used.
+
+    `ceiling` does the same work against something that does next to nothing, and returns values of the same
+    measures: the load generator's own limit. It takes its turn like a peer. `not_for` says why a peer is out.
+    `rounds` bounds the alternations of a long part. `quick` says that it belongs to `--quick`.
+    """
+
+    name: str
+    doc: str
+    measures: tuple[Measure, ...]
+    run: Callable[[Turn], Values]
+    ceiling: Callable[[Turn], Values] | None = None
+    server: Server = Server.SHARED
+    rounds: int | None = None
+    not_for: Mapping[str, str] = field(default_factory=dict)
+    quick: bool = False

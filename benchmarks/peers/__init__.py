@@ -1,0 +1,68 @@
+"""The servers that are measured, and their topics."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from benchmarks.peers.others import KfakeServer, PeerUnavailable, TansuServer, kfake_version, tansu_version
+from compat.kafka_jars import KAFKA_VERSION, KafkaUnavailable
+from compat.kafka_server import KafkaServer
+from compat.kstream_server import KstreamServer
+from compat.server_process import ServerFailed, ServerProcess
+
+# What `server` and `ServerProcess.start` raise when a peer cannot be had or started.
+CANNOT_START = (KafkaUnavailable, PeerUnavailable, ServerFailed, OSError)
+
+# Deleted topics leave the disk soon, so that a run needs the room of one topic and not of all.
+KAFKA_PROPERTIES = {"log.segment.delete.delay.ms": "1000"}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server to measure. `make` takes the folder that its own goes into; `note` is for the report."""
+
+    make: Callable[[Path], ServerProcess]
+    version: Callable[[], str]
+    note: str
+
+
+PEERS = {
+    "kstream": Peer(lambda parent: KstreamServer(parent=parent), lambda: "this", "default configuration"),
+    "kafka": Peer(
+        lambda parent: KafkaServer(KAFKA_PROPERTIES, parent=parent),
+        lambda: KAFKA_VERSION,
+        "one KRaft node, the JVM options of its start script, 1 GB of heap, warmed by the same work",
+    ),
+    "kfake": Peer(lambda parent: KfakeServer(parent=parent), kfake_version, "in memory, nothing on disk"),
+    "tansu": Peer(lambda parent: TansuServer(parent=parent), tansu_version, "in memory, nothing on disk"),
+}
+# Said in every report, so that nobody takes them for forgotten.
+NOT_TO_BE_HAD = {
+    "redpanda": "no package registry has its broker; it comes as a container image or a Linux package"
+}
+
+_topic_numbers = itertools.count()
+
+
+def server(peer: str, parent: Path) -> ServerProcess:
+    """A server that is not started yet, with its folder under `parent`. Raises one of CANNOT_START."""
+    return PEERS[peer].make(parent)
+
+
+@contextmanager
+def fresh_topic(bootstrap: str, partitions: int = 1) -> Iterator[str]:
+    """A new topic, deleted at the end."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 4})
+    name = f"bench-{next(_topic_numbers)}"
+    admin.create_topics([NewTopic(name, partitions, 1)])[name].result(60)
+    try:
+        yield name
+    finally:
+        admin.delete_topics([name])[name].result(60)
