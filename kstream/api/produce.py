@@ -27,7 +27,7 @@ from kstream.api.context import RequestContext
 from kstream.api.registry import handles
 from kstream.broker.enlisting import Enlisted, FirstBatch, Generation, NotEnlisted, enlist
 from kstream.broker.partition import Partition
-from kstream.broker.producing import append_produced
+from kstream.broker.producing import RECORDS_PER_FIRST_BATCH, append_produced
 from kstream.errors import ApiError, ErrorCode, ProtocolError
 from kstream.log.errors import LogStorageError
 from kstream.records.batch import (
@@ -246,6 +246,7 @@ async def _produce(
             now_ms=now_ms,
             guard=None if enlisted is None else enlisted.guard((topic, produced.index)),
         )
+        context.batches_produced += (result.last_offset - result.base_offset) // RECORDS_PER_FIRST_BATCH
         answer.base_offset = result.base_offset
         answer.log_append_time_ms = result.log_append_time_ms
         answer.log_start_offset = result.log_start_offset

@@ -34,6 +34,9 @@ ones.
 FIRST_BATCHES = 10
 """So many batches of each connection are opened under `auto`."""
 
+RECORDS_PER_FIRST_BATCH = 1024
+"""A batch of more records counts as several: the fourth large one tells nothing that the first did not."""
+
 _THREAD_BYTES_MIN = 16 * 1024
 _THREAD_RECORDS_MIN = 4096
 _THREADS_MAX = 2
@@ -53,7 +56,8 @@ async def append_produced(
     """Validate the one batch of a produce request for one partition, and append it.
 
     `records` is writable: with LogAppendTime the batch is stamped where it lies. `validate` is the value of
-    `kstream.validate.records`, `batches_seen` how many batches this connection has produced before. `guard`
+    `kstream.validate.records`, `batches_seen` how many batches this connection has produced before, those
+    of more than `RECORDS_PER_FIRST_BATCH` records counted as several. `guard`
     is what the coordinator was asked with, for the first batch of a transaction.
 
     Raises:

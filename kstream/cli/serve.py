@@ -41,6 +41,12 @@ class Server(Protocol):
 OK = 0
 MISTAKE = 2
 
+_SWITCH_INTERVAL_S = 0.0002
+"""How long a thread that computes (compaction, checking large batches) keeps the interpreter from the event
+loop, which lets go of it at every system call. With Python's 5 ms a request beside such a thread took 5.7 ms,
+with this 0.1 ms.
+"""
+
 _STOP_S_MAX = 4.7
 """Whoever started the server waits 5 s for its end. A disk that takes longer is not waited for: what was
 acknowledged is in the page cache, and the next start checks what was not closed.
@@ -53,6 +59,7 @@ def run(options: Options, *, server: Server | None = None) -> int:
     `server` stands in for `kstream.server.serve` in tests.
     """
     started_s = _process_start_s()
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     stop = Stop(stop_s_max=_STOP_S_MAX)
     stop.install()
     has_colours = wants_colours(sys.stderr)

@@ -14,7 +14,7 @@ from kstream.api.context import RequestContext
 from kstream.broker import producing
 from kstream.broker.metadata.image import ResourceType
 from kstream.broker.metadata.store import Change
-from kstream.broker.producing import FIRST_BATCHES, SMALL_BATCH_RECORDS
+from kstream.broker.producing import FIRST_BATCHES, RECORDS_PER_FIRST_BATCH, SMALL_BATCH_RECORDS
 from kstream.errors import ErrorCode, ProtocolError
 from kstream.log.files import SegmentFile
 from kstream.log.partition import PartitionLog
@@ -135,6 +135,19 @@ def test_the_first_batches_of_a_connection_are_opened(tmp_path: Path) -> None:
             answers = [await produced(broker, lying_batch(50), context=context) for _ in range(12)]
             expected = [ErrorCode.INVALID_RECORD] * FIRST_BATCHES + [ErrorCode.NONE] * 2
             assert [answer.error_code for answer in answers] == expected
+
+    run(test)
+
+
+def test_batches_of_many_records_are_opened_less_often(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with opened(tmp_path, "t") as broker:
+            context = RequestContext(broker)
+            opened_first = FIRST_BATCHES // 3
+            for _ in range(opened_first):
+                await produced(broker, batch(*[b"v"] * (2 * RECORDS_PER_FIRST_BATCH + 1)), context=context)
+            assert (await produced(broker, lying_batch(50), context=context)).error_code
+            assert not (await produced(broker, lying_batch(50), context=context)).error_code
 
     run(test)
 

@@ -12,5 +12,5 @@ KEYS: tuple[Key, ...] = (
         "Cluster id of a new data directory (CLUSTER_ID in the environment); otherwise a random one."),
     Key("kstream.validate.records", STRING, "auto", OneOf("auto", "full", "header"), READ_ONLY, HONOURED,
         "How produced batches are checked: full opens each and checks every record as Kafka does;"
-        " header checks header and CRC; auto opens small ones and a connection's first ten."),
+        " header checks header and CRC; auto opens small ones and a connection's first."),
 )
