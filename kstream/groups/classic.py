@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from kstream.coordinator.hashing import java_hash
+from kstream.coordinator.hashing import java_hash, java_map_order
 from kstream.coordinator.outcome import Outcome
 from kstream.errors import ApiError, ErrorCode
 from kstream.groups.member import ClassicMember
@@ -277,8 +277,8 @@ class ClassicGroup:
         candidates = {name for name, supporters in self._supporters.items() if supporters == count}
         votes = Counter(member.vote(candidates) for member in self.members.values())
         most = max(votes.values())
-        # Kafka takes the first in the order of a Java HashMap of at most 12 names: so does this, to agree.
-        return min((name for name in votes if votes[name] == most), key=_java_map_order)
+        # Kafka takes the first in the order of a Java HashMap: so does this, to agree.
+        return next(name for name in java_map_order(votes, java_hash) if votes[name] == most)
 
     def begin_generation(self, now_ms: int) -> None:
         """The next generation, of the members there are."""
@@ -316,8 +316,3 @@ class ClassicGroup:
         if self.subscribed_topics is None:
             return self.protocol_type == CONSUMER
         return topic in self.subscribed_topics
-
-
-def _java_map_order(name: str) -> int:
-    value = java_hash(name) & 0xFFFF_FFFF
-    return (value ^ value >> 16) & 15
