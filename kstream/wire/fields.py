@@ -214,7 +214,9 @@ def struct(
     tag: int | None = None,
     ignorable: bool = False,
 ) -> Any:
-    """Declare one nested struct. A nullable one is announced by a byte: -1 for None, 1 for a value."""
+    """Declare one nested struct. A nullable one is announced by a byte: 1 for a value, and for None -1, or 0
+    where it is tagged.
+    """
     return Field(
         "struct", versions, element=element, nullable=nullable, default=default, tag=tag, ignorable=ignorable
     )

@@ -217,7 +217,8 @@ class DecodeWriter:
         if nullable:
             self.read("b", "n")
             self.flush()
-            self.add(f"if n < 0: {target} = None")
+            # A tagged one says varint 0 in place of byte -1.
+            self.add(f"if n < {0 if field.tag is None else 1}: {target} = None")
             self.add("else:")
             self.indent += 1
         self.nested_count += 1

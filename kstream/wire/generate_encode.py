@@ -239,7 +239,9 @@ class EncodeWriter:
             return
         self.flush()
         self.add(f"{inner} = {value}")
-        self.add(f"if {inner} is None: {self.out}.append(b'\\xff')")
+        # A tagged one says varint 0 in place of byte -1.
+        absent = "b'\\xff'" if field.tag is None else "b'\\0'"
+        self.add(f"if {inner} is None: {self.out}.append({absent})")
         self.add("else:")
         self.indent += 1
         self.pieces.append("b'\\x01'")

@@ -127,7 +127,7 @@ class ReferenceDecoder:
         if field.kind in FIXED:
             return self.fixed(field.kind)
         if field.kind == "struct":
-            if nullable and self.fixed("int8") < 0:
+            if nullable and self.fixed("int8") < (0 if field.tag is None else 1):
                 return None
             return self.struct(field.element)
         if field.kind == "array":
@@ -237,7 +237,8 @@ class ReferenceEncoder:
             self.fixed(out, value, field.kind)
         elif field.kind == "struct":
             if nullable:
-                out += b"\xff" if value is None else b"\x01"
+                absent = b"\xff" if field.tag is None else b"\0"
+                out += absent if value is None else b"\x01"
             if value is not None or not nullable:
                 self.struct(out, value, field.element)
         elif field.kind == "array":

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from kstream.records.schemas.group_consumer import (
+    ClassicMemberMetadata,
+    ConsumerGroupMemberMetadataValue,
+)
 from kstream.wire.codec import EncodeError, decode, encode, encode_parts
 from kstream.wire.messages.describe_topic_partitions import Cursor, DescribeTopicPartitionsRequest
 from kstream.wire.messages.fetch import (
@@ -120,6 +124,20 @@ def test_nullable_structs() -> None:
     assert encode(without, 0) == b"\1" + b"\0\0\x07\xd0" + b"\xff" + b"\0"
     assert encode(having, 0) == b"\1" + b"\0\0\x07\xd0" + b"\1\2t\0\0\0\0\0" + b"\0"
     assert decode(DescribeTopicPartitionsRequest, encode(having, 0), 0) == having
+
+
+def test_tagged_nullable_structs() -> None:
+    """As Apache Kafka 4.4.0 wrote it into `__consumer_offsets` for a member of a KIP-848 group."""
+    written = (
+        b"\0\0\x08rdkafka\x0b/127.0.0.1\x06\x0bcodec-gzip\ncodec-lz4\x0bcodec-none\rcodec-snappy"
+        b"\x0bcodec-zstd\x01\0\x04\x93\xe0\0\1\0\1\0"
+    )
+    member = decode(ConsumerGroupMemberMetadataValue, written, 0)
+    assert (member.rebalance_timeout_ms, member.classic_member_metadata) == (300_000, None)
+    assert encode(member, 0) == written
+    member.classic_member_metadata = ClassicMemberMetadata(session_timeout_ms=5)
+    assert encode(member, 0) == written[:-4] + b"\1\0\7\1\0\0\0\5\1\0"
+    assert decode(ConsumerGroupMemberMetadataValue, encode(member, 0), 0) == member
 
 
 def test_tagged_fields_are_left_out_when_default() -> None:
