@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from compat.kafka_jars import KafkaUnavailable
+from compat.kafka_tools import dump
 from kstream.log.config import LogConfig
 from kstream.records.compression import Codec
-from tests.log.kafka_tools import dump
 from tests.log.support import NOW_MS, append, batch_of, compact, end_transaction, keyed_batch, open_log
 
 pytestmark = pytest.mark.java
