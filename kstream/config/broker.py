@@ -86,7 +86,9 @@ class BrokerConfig:
     log_cleaner_backoff_ms: int
     log_cleaner_dedupe_buffer_size: int
     log_cleaner_io_buffer_load_factor: float
+    log_cleaner_io_buffer_size: int
     log_cleaner_io_max_bytes_per_second: float
+    log_cleaner_threads: int
     replica_high_watermark_checkpoint_interval_ms: int
 
     # producers and coordinators
@@ -186,6 +188,13 @@ class BrokerConfig:
         if self.log_roll_jitter_ms < 0:
             raise ConfigError("log.roll.jitter.ms must be at least 0")
         self.log_retention_ms = max(retention_ms, -1)
+        self._check_cleaner()
+
+    def _check_cleaner(self) -> None:
+        if self.log_cleaner_threads < 1:
+            raise ConfigError("log.cleaner.threads must be at least 1")
+        if self.log_cleaner_dedupe_buffer_size // self.log_cleaner_threads <= 1 << 20:
+            raise ConfigError("log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.")
 
     def _first_of(self, *names: tuple[str, int]) -> int:
         for name, factor in names:

@@ -39,6 +39,18 @@ def validate_broker_configs(config: BrokerConfig, configs: Mapping[str, str], *,
         trial.set_dynamic(broker=config.dynamic_broker, default=configs)
     else:
         trial.set_dynamic(broker=configs, default=config.dynamic_default)
+    _check_cleaner_threads(config.log_cleaner_threads, trial.log_cleaner_threads)
+
+
+def _check_cleaner_threads(now: int, wanted: int) -> None:
+    """Kafka changes their number by a factor of two at most."""
+    if wanted < now // 2:
+        reason = f"cannot be reduced to less than half the current value {now}"
+    elif wanted > now * 2:
+        reason = f"cannot be increased to more than double the current value {now}"
+    else:
+        return
+    raise ConfigError(f"Log cleaner threads {reason}")
 
 
 # Kafka opens and closes listeners while it runs (KIP-226).

@@ -14,8 +14,10 @@ from kstream.records.batch import HEADER_SIZE, BatchHeader, read_header
 from kstream.records.errors import CorruptBatch
 
 
-def iter_batches(segment: Segment, offset: int) -> Iterator[tuple[BatchHeader, bytes, int]]:
-    """Header, buffer and position in it of each batch that ends at or behind `offset`.
+def iter_batches(
+    segment: Segment, offset: int, piece_bytes: int = COLD_PIECE_BYTES
+) -> Iterator[tuple[BatchHeader, bytes, int]]:
+    """Header, buffer and position in it of each batch that ends at or behind `offset`, read by so many bytes.
 
     Raises CorruptBatch where the bytes are no batches, OSError.
     """
@@ -26,7 +28,7 @@ def iter_batches(segment: Segment, offset: int) -> Iterator[tuple[BatchHeader, b
         warm_scan(segment, offset)
         at = segment.locate(offset)
     while at < end:
-        buffer = os.pread(file.fd, min(COLD_PIECE_BYTES, end - at), at)
+        buffer = os.pread(file.fd, min(piece_bytes, end - at), at)
         position = 0
         while len(buffer) - position >= HEADER_SIZE:
             header = read_header(buffer, position)

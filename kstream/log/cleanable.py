@@ -7,13 +7,26 @@ has records younger than `min.compaction.lag.ms`.
 
 from __future__ import annotations
 
+import os
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from kstream.log.indexes import last_timestamp_ms
+from kstream.log.segment_files import segment_path
+from kstream.records.batch import HEADER_SIZE, read_header
+from kstream.records.errors import CorruptBatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kstream.log.config import LogConfig
     from kstream.log.partition import PartitionLog
     from kstream.log.segment import Segment
+
+
+SegmentSizes = tuple[tuple[int, int], ...]
+"""Base offset and bytes of each segment, ascending; empty where there is nothing but an active one."""
 
 
 class Cleanable(NamedTuple):
@@ -84,3 +97,65 @@ def _is_overdue(log: PartitionLog, dirty: Sequence[Segment], now_ms: int) -> boo
     times = [segment.roll_timestamp_ms for segment in dirty if segment.size_bytes]
     earliest_ms = min((time_ms for time_ms in times if time_ms > 0), default=now_ms)
     return earliest_ms < now_ms - lag_ms
+
+
+def sizes_in(directory: Path) -> SegmentSizes:
+    """The segments that a partition's directory has. Raises OSError."""
+    sizes = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            digits, _, suffix = entry.name.partition(".")
+            if suffix == "log" and digits.isdecimal():
+                sizes.append((int(digits), entry.stat().st_size))
+    return tuple(sorted(sizes)) if len(sizes) > 1 else ()
+
+
+def dirty_ratio_at_most(
+    directory: Path,
+    sizes: SegmentSizes,
+    config: LogConfig,
+    *,
+    cleaned_offset: int | None,
+    log_start_offset: int,
+    now_ms: int,
+) -> float:
+    """The largest dirty ratio that a partition which is not open can have; 0.0 where cleaning it is not due.
+
+    It is less where a transaction is still open, which only opening it tells. Raises OSError.
+    """
+    if not sizes:
+        return 0.0
+    start = max(log_start_offset, sizes[0][0])
+    active = sizes[-1][0]
+    first_dirty = (
+        cleaned_offset if cleaned_offset is not None and start <= cleaned_offset <= active else start
+    )
+    clean_bytes = sum(size for base_offset, size in sizes if base_offset < first_dirty)
+    dirty_bytes = 0
+    is_overdue = False
+    for (base_offset, size), (next_base, _) in pairwise(sizes):
+        if next_base <= first_dirty:
+            continue
+        path = segment_path(directory, base_offset, ".timeindex")
+        if (
+            config.min_compaction_lag_ms > 0
+            and last_timestamp_ms(path) > now_ms - config.min_compaction_lag_ms
+        ):
+            break
+        dirty_bytes += size
+        if not is_overdue and config.max_compaction_lag_ms < now_ms:
+            first_ms = _first_timestamp_ms(segment_path(directory, base_offset, ".log"))
+            is_overdue = 0 < first_ms < now_ms - config.max_compaction_lag_ms
+    if not dirty_bytes:
+        return 0.0
+    ratio = dirty_bytes / (clean_bytes + dirty_bytes)
+    return ratio if is_overdue or ratio > config.min_cleanable_dirty_ratio else 0.0
+
+
+def _first_timestamp_ms(path: Path) -> int:
+    with path.open("rb") as file:
+        content = file.read(HEADER_SIZE)
+    try:
+        return read_header(content).max_timestamp_ms
+    except CorruptBatch:
+        return -1

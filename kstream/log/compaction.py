@@ -12,8 +12,8 @@ same key supersedes. Offsets stay; so do batch boundaries. What else stays, as i
   the only one that tells the log's end.
 
 Everything here but `swap` runs in a thread, beside appends and reads, on segments that change no more.
-`pause` is called after every bounded slice of work with the bytes that it took: who runs the round lets
-others have the interpreter there, throttles, or ends the round with an exception.
+`pause` is called after every bounded slice of work with the bytes that it read and wrote: who runs the round
+lets others have the interpreter there, throttles, or ends the round with an exception.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ Pause = Callable[[int], None]
 
 MAP_BYTES = 128 * 1024 * 1024
 """Kafka's default for `log.cleaner.dedupe.buffer.size`."""
+PIECE_BYTES = 256 * 1024
+"""Kafka's default for `log.cleaner.io.buffer.size`, half of it for reading and half for writing."""
 _SLICE_RECORDS = 64
 
 
@@ -69,6 +71,7 @@ class Compaction:
         "_map",
         "_map_bytes",
         "_now_ms",
+        "_piece_bytes",
         "_segments",
         "_transactions",
         "bytes_kept",
@@ -86,7 +89,9 @@ class Compaction:
         *,
         map_bytes: int = MAP_BYTES,
         load_factor: float = 0.9,
+        piece_bytes: int = PIECE_BYTES,
     ) -> None:
+        """`map_bytes` bound the keys of a round, `piece_bytes` what is read or written at once."""
         self._log = log
         self._config = log.config
         self._now_ms = now_ms
@@ -96,6 +101,7 @@ class Compaction:
         self._limit_offset = found.end_offset
         self._map_bytes = map_bytes
         self._load_factor = load_factor
+        self._piece_bytes = piece_bytes
         self._map = OffsetMap(ENTRY_BYTES, expected_count=0)
         # Snapshots: the log goes on, and what comes now lies behind what this round touches.
         self._active_aborted = list(log.segments.active.txn_index.entries)
@@ -139,7 +145,7 @@ class Compaction:
         )
         self.end_offset = self._limit_offset
         for segment in dirty:
-            for header, buffer, position in iter_batches(segment, start):
+            for header, buffer, position in iter_batches(segment, start, self._piece_bytes):
                 pause(header.size_bytes)
                 if header.is_control:
                     transactions.is_spent(header, buffer, position)
@@ -213,18 +219,24 @@ class Compaction:
         """
         log = self._log
         writer = SegmentWriter(
-            log.directory, group[0].base_offset, log.platform, self._config, CLEANED_SUFFIX
+            log.directory,
+            group[0].base_offset,
+            log.platform,
+            self._config,
+            CLEANED_SUFFIX,
+            self._piece_bytes,
         )
         try:
             for segment in group:
                 segment.pin()
-                for header, buffer, position in iter_batches(segment, segment.base_offset):
+                for header, buffer, position in iter_batches(segment, segment.base_offset, self._piece_bytes):
                     size_bytes = header.size_bytes
                     kept = self._clean_batch(header, buffer, position, pause)
                     self.bytes_read += size_bytes
                     self.records_read += header.record_count
                     if kept is not None:
                         self.bytes_kept += len(kept)
+                        size_bytes += len(kept)
                         writer.append(kept)
                     pause(size_bytes)
             file = group[-1].file

@@ -212,6 +212,10 @@ class LogDirectory:
         """Where the last round of compaction ended in a partition; None if there was none."""
         return self._cleaned_offsets.get((topic, index))
 
+    def log_start_offset(self, topic: str, index: int) -> int:
+        """Where the log of a partition that is not open began when it was; 0 for the first segment's base."""
+        return self._log_start_offsets.get((topic, index), 0)
+
     def write_cleaned_offset(self, topic: str, index: int, offset: int) -> None:
         """Note that a partition is compacted up to an offset. May run in a thread. Raises OSError."""
         self._cleaned_offsets[topic, index] = offset

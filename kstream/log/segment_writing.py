@@ -12,17 +12,22 @@ from kstream.log.segment import Segment
 from kstream.log.txn_index import AbortedTransaction
 from kstream.records.batch import read_header
 
-_BUFFER_BYTES = 1 << 20
-
 
 class SegmentWriter:
     """Batches in, a synced segment out; `suffix` is behind the names of its files. For a thread."""
 
     def __init__(
-        self, directory: Path, base_offset: int, platform: Platform, config: LogConfig, suffix: str
+        self,
+        directory: Path,
+        base_offset: int,
+        platform: Platform,
+        config: LogConfig,
+        suffix: str,
+        piece_bytes: int,
     ) -> None:
-        """Raises OSError."""
+        """`piece_bytes` are written at once. Raises OSError."""
         self._config = config
+        self._piece_bytes = piece_bytes
         self._pieces: list[bytes | memoryview] = []
         self._buffered_bytes = 0
         self.segment = Segment.create(directory, base_offset, platform, 0, suffix=suffix)
@@ -43,7 +48,7 @@ class SegmentWriter:
         )
         self._pieces.append(batch)
         self._buffered_bytes += len(batch)
-        if self._buffered_bytes >= _BUFFER_BYTES:
+        if self._buffered_bytes >= self._piece_bytes:
             self._write()
 
     def _write(self) -> None:

@@ -8,7 +8,9 @@ import pytest
 import trio
 
 from kstream.broker.broker import Broker
+from kstream.broker.cleaner_pace import Throttle
 from kstream.broker.log_cleaner import LogCleaner
+from kstream.broker.partition import Partition
 from kstream.records.batch import iter_headers
 from kstream.records.record import iter_records
 from tests.api.data_plane import (
@@ -149,3 +151,98 @@ def test_a_stop_ends_a_throttled_round(tmp_path: Path) -> None:
             assert len(await values(broker)) == 200
 
     run(test)
+
+
+def test_a_partition_that_nobody_opened_is_cleaned_and_only_one_worth_it_is_opened(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with opened(tmp_path) as broker:
+            for topic in ("cleaned", "little", "filthy", "empty"):
+                await create(broker, topic, **COMPACTED, min_cleanable_dirty_ratio="0.7")
+                if topic != "empty":
+                    await fill(broker, topic)
+            await create(broker, "kept", internal_segment_bytes="300")
+            await fill(broker, "kept")
+            cleaner = LogCleaner(broker)
+            while await cleaner.clean_filthiest():
+                pass
+            for _ in range(10):
+                await fill(broker, "filthy")
+            for number in range(2):
+                await produced(broker, batch(b"%d" % number), "little")
+        async with opened(tmp_path) as broker:
+            assert broker.partitions.opened() == []
+            cleaner = LogCleaner(broker)
+            assert await cleaner.clean_filthiest()
+            assert [partition.topic_name for partition in broker.partitions.opened()] == ["filthy"]
+            assert not await cleaner.clean_filthiest()
+            assert [partition.topic_name for partition in broker.partitions.opened()] == ["filthy"]
+            assert len(await values(broker, "filthy")) < 20
+
+    run(test)
+
+
+def test_time_alone_makes_an_unopened_partition_due(tmp_path: Path) -> None:
+    async def test() -> None:
+        configs = {"min_cleanable_dirty_ratio": "1", "max_compaction_lag_ms": "1000"}
+        async with opened(tmp_path) as broker:
+            await create(broker, "late", **COMPACTED, **configs)
+            await create(broker, "young", **COMPACTED, min_compaction_lag_ms="2000")
+            await fill(broker, "late")
+            await fill(broker, "young")
+        async with opened(tmp_path) as broker:
+            cleaner = LogCleaner(broker)
+            assert not await cleaner.clean_filthiest()
+            assert broker.partitions.opened() == []
+            broker.clock.advance(ms=1001)  # type: ignore[attr-defined]
+            assert await cleaner.clean_filthiest()
+            assert [partition.topic_name for partition in broker.partitions.opened()] == ["late"]
+            broker.clock.advance(ms=1000)  # type: ignore[attr-defined]
+            assert await cleaner.clean_filthiest()
+            assert {partition.topic_name for partition in broker.partitions.opened()} == {"late", "young"}
+
+    run(test)
+
+
+def test_as_many_logs_at_a_time_as_there_are_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        at_work: list[str] = []
+        release = trio.Event()
+
+        async def clean(self: LogCleaner, partition: Partition, *_: object) -> None:
+            at_work.append(partition.topic_name)
+            await release.wait()
+
+        async def wait_at_work(count: int) -> list[str]:
+            with trio.fail_after(5):
+                while len(at_work) < count:
+                    await trio.lowlevel.checkpoint()
+            return sorted(at_work)
+
+        monkeypatch.setattr(LogCleaner, "_clean", clean)
+        async with opened(tmp_path) as broker:
+            for topic in ("t", "u", "v"):
+                await create(broker, topic, **COMPACTED)
+                await fill(broker, topic)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(LogCleaner(broker).run_forever)
+                assert len(await wait_at_work(1)) == 1
+                broker.config.set_dynamic(broker={}, default={"log.cleaner.threads": "2"})
+                assert len(set(await wait_at_work(2))) == 2
+                broker.config.set_dynamic(broker={}, default={"log.cleaner.threads": "3"})
+                assert await wait_at_work(3) == ["t", "u", "v"]
+                nursery.cancel_scope.cancel()
+
+    run(test)
+
+
+def test_a_throttle_is_one_for_all_threads_and_follows_its_setting() -> None:
+    now_s, bytes_per_s = 100.0, 1000.0
+    throttle = Throttle(lambda: bytes_per_s, lambda: now_s)
+    assert throttle.take(500) == pytest.approx(0.5)
+    assert throttle.take(500) == pytest.approx(1.0)
+    now_s = 103.0
+    assert throttle.take(100) == pytest.approx(0.1)  # what was not used before does not add up
+    bytes_per_s = 1e308
+    assert throttle.take(1 << 40) == pytest.approx(0.1)
+    bytes_per_s = -1.0  # Kafka takes any number
+    assert throttle.take(2) == pytest.approx(2.1)

@@ -104,11 +104,26 @@ def test_layers() -> None:
         ({"log.segment.bytes": "x"}, True, "Not a number of type INT"),
         ({"log.roll.ms": "0"}, False, "log.roll.ms must be at least 1"),
         ({"max.connections.per.ip.overrides": "x"}, False, "is not HOST:COUNT"),
+        ({"log.cleaner.threads": "0"}, False, "at least 1"),
+        ({"log.cleaner.threads": "3"}, False, "increased to more than double the current value 1"),
+        (
+            {"log.cleaner.threads": "2", "log.cleaner.dedupe.buffer.size": "2097152"},
+            True,
+            "must be at least 1MB per cleaner thread",
+        ),
     ],
 )
 def test_dynamic_faults(configs: dict[str, str], is_default: bool, fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
         validate_broker_configs(BrokerConfig(), configs, is_default=is_default)
+
+
+def test_cleaner_threads_change_by_a_factor_of_two() -> None:
+    config = BrokerConfig({"log.cleaner.threads": "4"})
+    for count in ("2", "8"):
+        validate_broker_configs(config, {"log.cleaner.threads": count}, is_default=False)
+    with pytest.raises(ConfigError, match="reduced to less than half the current value 4"):
+        validate_broker_configs(config, {"log.cleaner.threads": "1"}, is_default=False)
 
 
 @pytest.mark.parametrize("is_default", [True, False])

@@ -1,0 +1,64 @@
+"""How fast compaction goes: it rests for those who wait for the interpreter, and keeps to a rate."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import trio
+
+_SLICE_S = 0.0005
+_REST_S = 0.0003
+_SLEEP_S_MAX = 0.1
+"""A throttled thread looks this often whether it should stop."""
+
+
+class Throttle:
+    """Bytes a second, read and written, of all cleaner threads together.
+
+    `bytes_per_s` is asked each time: the setting may change meanwhile.
+    """
+
+    __slots__ = ("_bytes_per_s", "_free_at_s", "_lock", "_now_s")
+
+    def __init__(
+        self, bytes_per_s: Callable[[], float], now_s: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._bytes_per_s = bytes_per_s
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self._free_at_s = now_s()
+
+    def take(self, size_bytes: int) -> float:
+        """Count bytes; returns how many seconds whoever took them is to rest."""
+        with self._lock:
+            now_s = self._now_s()
+            self._free_at_s = max(self._free_at_s, now_s) + size_bytes / max(self._bytes_per_s(), 1.0)
+            return self._free_at_s - now_s
+
+
+class Pacer:
+    """What a thread of the cleaner calls after each piece of work. That thread needs the interpreter that
+    requests need too, so it rests after every slice, for long enough that whoever waits gets it.
+    """
+
+    __slots__ = ("_bytes", "_since_s", "_throttle")
+
+    def __init__(self, throttle: Throttle) -> None:
+        self._throttle = throttle
+        self._bytes = 0
+        self._since_s = time.perf_counter()
+
+    def __call__(self, size_bytes: int) -> None:
+        """Raises trio.Cancelled when the server stops."""
+        self._bytes += size_bytes
+        if time.perf_counter() - self._since_s < _SLICE_S:
+            return
+        rest_s = max(_REST_S, self._throttle.take(self._bytes))
+        while rest_s > 0:
+            trio.from_thread.check_cancelled()
+            time.sleep(min(rest_s, _SLEEP_S_MAX))
+            rest_s -= _SLEEP_S_MAX
+        self._bytes = 0
+        self._since_s = time.perf_counter()
