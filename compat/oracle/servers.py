@@ -18,6 +18,8 @@ SETTINGS = {
     "log.initial.task.delay.ms": "3600000",
     "log.retention.check.interval.ms": "3600000",
     "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "200",
+    "group.max.size": "3",
     "offsets.topic.replication.factor": "1",
     "transaction.state.log.replication.factor": "1",
     "transaction.state.log.min.isr": "1",

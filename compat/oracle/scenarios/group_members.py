@@ -124,7 +124,7 @@ def group_join_refused(run: Run) -> None:
         for state in ("no group", "one member"):
             run.call(f"{state}: no group id", join(""), version)
             run.call(f"{state}: no group id, stranger", join("", "stranger"), version)
-            for timeout_ms in (-1, 0, 5_999, 1_800_001):
+            for timeout_ms in (-1, 0, 199, 1_800_001):
                 request = join(group, session_timeout_ms=timeout_ms)
                 run.call(f"{state}: session timeout {timeout_ms}", request, version)
             run.call(f"{state}: no protocol type", join(group, protocol_type=""), version)
