@@ -16,18 +16,28 @@ where Kafka says 3 and lets the client ask again
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
+
+import trio
 
 from kstream.api.context import RequestContext
 from kstream.api.registry import handles
 from kstream.broker.metadata.authorized_operations import CLUSTER_OPERATIONS, TOPIC_OPERATIONS
 from kstream.broker.metadata.create_topics import create_topics
-from kstream.broker.metadata.image import INTERNAL_TOPICS, METADATA_TOPIC, NO_LEADER, TopicImage
+from kstream.broker.metadata.image import (
+    INTERNAL_TOPICS,
+    METADATA_TOPIC,
+    NO_LEADER,
+    PartitionImage,
+    TopicImage,
+)
 from kstream.broker.metadata.internal_topics import new_topic
 from kstream.broker.metadata.names import fault_of
 from kstream.broker.metadata.nodes import nodes_of
 from kstream.broker.metadata.store import MetadataStore
 from kstream.errors import ErrorCode
 from kstream.wire.apis import ApiKey
+from kstream.wire.codec import encoder
 from kstream.wire.messages.metadata import (
     MetadataRequest,
     MetadataRequestTopic,
@@ -39,6 +49,10 @@ from kstream.wire.messages.metadata import (
 from kstream.wire.uuids import ZERO_UUID
 
 _FIRST_VERSION_BY_ID = 12
+_PARTITIONS_PER_TURN = 256
+
+Topics = list[Any]
+"""`MetadataResponseTopic`s, or their bytes."""
 
 
 @handles(ApiKey.METADATA)
@@ -64,20 +78,20 @@ async def handle(context: RequestContext, request: MetadataRequest) -> MetadataR
     return response
 
 
-async def _topics(context: RequestContext, request: MetadataRequest) -> list[MetadataResponseTopic]:
+async def _topics(context: RequestContext, request: MetadataRequest) -> Topics:
     topics = request.topics
     store = context.broker.metadata
-    with_operations = request.include_topic_authorized_operations
+    maker = _TopicMaker(store, context.api_version, request.include_topic_authorized_operations)
     if topics is None or (not topics and context.api_version == 0):
-        return _all_topics(store, with_operations)
+        return await _all_topics(store, maker)
     ids = dict.fromkeys(topic.topic_id for topic in topics if topic.topic_id != ZERO_UUID)
     if ids:
-        return _topics_by_id(store, ids, with_operations)
+        return await _topics_by_id(store, ids, maker)
     names = dict.fromkeys(topic.name for topic in topics if topic.name is not None)
     missing = [name for name in names if name not in store.image.topics_by_name]
     if missing and request.allow_auto_topic_creation and context.broker.config.auto_create_topics_enable:
         await _create(context, missing)
-    return _topics_by_name(store, names, with_operations)
+    return await _topics_by_name(store, names, maker)
 
 
 def _refusal(topics: list[MetadataRequestTopic], version: int) -> ErrorCode:
@@ -108,16 +122,13 @@ async def _create(context: RequestContext, names: list[str]) -> None:
     await store.update(lambda image: create_topics(image, config, wanted))
 
 
-def _topics_by_name(
-    store: MetadataStore, names: Iterable[str], with_operations: bool
-) -> list[MetadataResponseTopic]:
-    known: list[MetadataResponseTopic] = []
-    others: list[MetadataResponseTopic] = []
-    live = _live_ids(store)
+async def _topics_by_name(store: MetadataStore, names: Iterable[str], maker: _TopicMaker) -> Topics:
+    known: Topics = []
+    others: Topics = []
     for name in names:
         topic = store.image.topics_by_name.get(name)
         if topic is not None:
-            known.append(_answer(topic, live, with_operations))
+            known.append(await maker.topic(topic))
             continue
         fault = fault_of(name)
         other = MetadataResponseTopic(
@@ -125,18 +136,15 @@ def _topics_by_name(
             name=name,
             is_internal=name in INTERNAL_TOPICS,
         )
-        if with_operations:
+        if maker.with_operations:
             other.topic_authorized_operations = TOPIC_OPERATIONS
         others.append(other)
     return known + others
 
 
-def _topics_by_id(
-    store: MetadataStore, ids: Iterable[bytes], with_operations: bool
-) -> list[MetadataResponseTopic]:
-    known: list[MetadataResponseTopic] = []
-    unknown: list[MetadataResponseTopic] = []
-    live = _live_ids(store)
+async def _topics_by_id(store: MetadataStore, ids: Iterable[bytes], maker: _TopicMaker) -> Topics:
+    known: Topics = []
+    unknown: Topics = []
     for topic_id in ids:
         topic = store.image.topics_by_id.get(topic_id)
         if topic is None:
@@ -144,36 +152,61 @@ def _topics_by_id(
                 MetadataResponseTopic(error_code=ErrorCode.UNKNOWN_TOPIC_ID, name=None, topic_id=topic_id)
             )
         else:
-            known.append(_answer(topic, live, with_operations))
+            known.append(await maker.topic(topic))
     return known + unknown
 
 
-def _all_topics(store: MetadataStore, with_operations: bool) -> list[MetadataResponseTopic]:
+async def _all_topics(store: MetadataStore, maker: _TopicMaker) -> Topics:
     """Every topic, made once for each state of the metadata."""
-    key = "metadata with operations" if with_operations else "metadata"
-    answers: list[MetadataResponseTopic] | None = store.derived.get(key)
+    answers: Topics | None = store.derived.get(maker.key)
     if answers is None:
-        live = _live_ids(store)
-        answers = [_answer(topic, live, with_operations) for topic in store.image.topics_by_name.values()]
-        store.derived[key] = answers
+        version = store.version
+        answers = [await maker.topic(topic) for topic in list(store.image.topics_by_name.values())]
+        if version == store.version:
+            store.derived[maker.key] = answers
     return answers
 
 
-def _live_ids(store: MetadataStore) -> list[int]:
-    return [broker.broker_id for broker in store.image.live_brokers()]
+class _TopicMaker:
+    """Makes topics' parts of an answer: their bytes, kept with each image of a topic and set of live brokers.
 
+    One broker may have ten thousand partitions, which take a tenth of a second: others have their turn in
+    between.
+    """
 
-def _answer(topic: TopicImage, live: list[int], with_operations: bool) -> MetadataResponseTopic:
-    """A topic's part of the answer, made once for each image of the topic and set of live brokers."""
-    key = "metadata with operations" if with_operations else "metadata"
-    cached: tuple[list[int], MetadataResponseTopic] | None = topic.derived.get(key)
-    if cached is not None and cached[0] == live:
-        return cached[1]
-    answer = MetadataResponseTopic(
-        name=topic.name,
-        topic_id=topic.topic_id,
-        is_internal=topic.is_internal,
-        partitions=[
+    def __init__(self, store: MetadataStore, version: int, with_operations: bool) -> None:
+        self.with_operations = with_operations
+        self.key = f"metadata v{version}{' with operations' if with_operations else ''}"
+        self._live = [broker.broker_id for broker in store.image.live_brokers()]
+        self._encode_topic = encoder(MetadataResponseTopic, version)
+        self._encode_partition = encoder(MetadataResponsePartition, version)
+        self._made = 0
+
+    async def topic(self, topic: TopicImage) -> bytes:
+        cached: tuple[list[int], bytes] | None = topic.derived.get(self.key)
+        if cached is not None and cached[0] == self._live:
+            return cached[1]
+        partitions: list[Any] = []
+        for partition in topic.partitions:
+            partitions.append(self._partition(partition))
+            self._made += 1
+            if not self._made % _PARTITIONS_PER_TURN:
+                await trio.lowlevel.checkpoint()
+        answer = MetadataResponseTopic(
+            name=topic.name,
+            topic_id=topic.topic_id,
+            is_internal=topic.is_internal,
+            partitions=partitions,
+        )
+        if self.with_operations:
+            answer.topic_authorized_operations = TOPIC_OPERATIONS
+        encoded = self._encode_topic(answer)
+        topic.derived[self.key] = (self._live, encoded)
+        return encoded
+
+    def _partition(self, partition: PartitionImage) -> bytes:
+        live = self._live
+        return self._encode_partition(
             MetadataResponsePartition(
                 error_code=ErrorCode.LEADER_NOT_AVAILABLE
                 if partition.leader == NO_LEADER
@@ -185,10 +218,4 @@ def _answer(topic: TopicImage, live: list[int], with_operations: bool) -> Metada
                 isr_nodes=list(partition.isr),
                 offline_replicas=[replica for replica in partition.replicas if replica not in live],
             )
-            for partition in topic.partitions
-        ],
-    )
-    if with_operations:
-        answer.topic_authorized_operations = TOPIC_OPERATIONS
-    topic.derived[key] = (live, answer)
-    return answer
+        )

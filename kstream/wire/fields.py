@@ -82,7 +82,18 @@ UNSET: Final = _Unset()
 class Field:
     """One declared field. `kind` is its type in the schema language; arrays and structs have an `element`."""
 
-    __slots__ = ("_default", "compact", "element", "ignorable", "kind", "name", "nullable", "tag", "versions")
+    __slots__ = (
+        "_default",
+        "compact",
+        "element",
+        "ignorable",
+        "kind",
+        "may_be_encoded",
+        "name",
+        "nullable",
+        "tag",
+        "versions",
+    )
 
     def __init__(
         self,
@@ -95,6 +106,7 @@ class Field:
         tag: int | None = None,
         ignorable: bool = False,
         compact: bool = True,
+        may_be_encoded: bool = False,
     ) -> None:
         self.name = ""
         self.kind = kind
@@ -104,6 +116,7 @@ class Field:
         self.tag = tag
         self.ignorable = ignorable
         self.compact = compact
+        self.may_be_encoded = may_be_encoded
         self._default = default
 
     @property
@@ -198,10 +211,22 @@ def array(
     default: object = UNSET,
     tag: int | None = None,
     ignorable: bool = False,
+    may_be_encoded: bool = False,
 ) -> Any:
-    """Declare a list of `element`, which is a struct class or one of the types above."""
+    """Declare a list of `element`, which is a struct class or one of the types above.
+
+    With `may_be_encoded` the encoder also takes elements that are `bytes` already, encoded for the same
+    version by whoever keeps them.
+    """
     return Field(
-        "array", versions, element=element, nullable=nullable, default=default, tag=tag, ignorable=ignorable
+        "array",
+        versions,
+        element=element,
+        nullable=nullable,
+        default=default,
+        tag=tag,
+        ignorable=ignorable,
+        may_be_encoded=may_be_encoded,
     )
 
 

@@ -320,6 +320,8 @@ class EncodeWriter:
             element = self.name("o")
             self.add(f"for {element} in {items}:")
             self.indent += 1
+            if field.may_be_encoded:
+                self.add(f"if type({element}) is bytes: {self.out}.append({element}); continue")
             if kind == "struct":
                 mark = len(self.lines)
                 self.struct(element, field.element)

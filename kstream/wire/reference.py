@@ -295,7 +295,9 @@ class ReferenceEncoder:
         self.length(out, len(value), wide=True, compact=self.flexible)
         for index, item in enumerate(value):
             self.path.parts.append(f"[{index}]")
-            if kind == "struct":
+            if field.may_be_encoded and type(item) is bytes:
+                out += item
+            elif kind == "struct":
                 self.struct(out, item, field.element)
             elif kind in FIXED:
                 self.fixed(out, item, kind)

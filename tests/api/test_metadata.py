@@ -8,8 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trio
 
+from kstream.api.metadata import handle
 from kstream.errors import ErrorCode
+from kstream.wire.codec import decode, encode
 from kstream.wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from kstream.wire.uuids import ZERO_UUID
 from tests.api.conftest import Asker
@@ -191,6 +194,32 @@ def test_answers_for_many_partitions_are_made_once(asker: Asker) -> None:
     everything = MetadataRequest(topics=None)
     first = asker.ask(everything, 13, MetadataResponse)
     store = asker.broker.metadata
-    cached = store.derived["metadata"]
+    (cached,) = store.derived.values()
     assert asker.ask(everything, 13, MetadataResponse) == first
-    assert store.derived["metadata"] is cached
+    assert [*store.derived.values()] == [cached]
+    by_name = asker.ask(MetadataRequest(topics=[MetadataRequestTopic(name="t1")]), 13, MetadataResponse)
+    assert by_name.topics == first.topics[1:2]
+
+
+def test_others_have_their_turn_while_a_large_answer_is_made(asker: Asker) -> None:
+    asker.create("large", 3000)
+    turns = 0
+
+    async def ask_beside_others() -> MetadataResponse:
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await trio.lowlevel.checkpoint()
+                turns += 1
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(count)
+            asker.context.api_version = 12
+            answer = await handle(asker.context, MetadataRequest(topics=None))
+            nursery.cancel_scope.cancel()
+        return answer
+
+    answer = trio.run(ask_beside_others)
+    assert 5 <= turns <= 30
+    (topic,) = decode(MetadataResponse, encode(answer, 12), 12).topics
+    assert [partition.partition_index for partition in topic.partitions] == list(range(3000))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from kstream.records.schemas.group_consumer import (
     ClassicMemberMetadata,
     ConsumerGroupMemberMetadataValue,
 )
-from kstream.wire.codec import EncodeError, decode, encode, encode_parts
+from kstream.wire.codec import EncodeError, decode, encode, encode_parts, encoder
 from kstream.wire.messages.describe_topic_partitions import Cursor, DescribeTopicPartitionsRequest
 from kstream.wire.messages.fetch import (
     FetchableTopicResponse,
@@ -19,8 +21,14 @@ from kstream.wire.messages.fetch import (
     PartitionData,
     ReplicaState,
 )
-from kstream.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
+from kstream.wire.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponseTopic,
+)
 from kstream.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from kstream.wire.reference import ReferenceEncoder
 from kstream.wire.schema import Message
 
 
@@ -156,3 +164,14 @@ def test_records_are_not_copied_when_decoded() -> None:
     assert isinstance(records, memoryview)
     raw[raw.index(b"abc")] = ord("z")
     assert bytes(records) == b"zbc"
+
+
+@pytest.mark.parametrize("version", [0, 8, 9, 13])
+def test_elements_may_be_encoded_already(version: int) -> None:
+    topics = [MetadataResponseTopic(name=name, partitions=[]) for name in ("a", "b")]
+    plain = encode(MetadataResponse(topics=topics), version)
+    kept: list[Any] = [topics[0], encoder(MetadataResponseTopic, version)(topics[1])]
+    assert encode(MetadataResponse(topics=kept), version) == plain
+    assert ReferenceEncoder(MetadataResponse(topics=kept), version).encode() == plain
+    with pytest.raises(EncodeError, match=r"topics\[1\]"):
+        encode(MetadataResponse(topics=[topics[0], cast("Any", "text")]), version)

@@ -10,6 +10,8 @@
 - Version 11: the cluster's authorized operations have moved to DescribeCluster (KIP-700).
 - Version 13: a top-level error.
 
+Topics and partitions are messages by themselves, too, so that their bytes can be kept.
+
 In version 0 an empty list of topics asks for all of them.
 """
 
@@ -37,7 +39,7 @@ class MetadataResponseBroker(Struct):
     rack: str | None = string("1+", nullable="1+", default=None, ignorable=True)
 
 
-class MetadataResponsePartition(Struct):
+class MetadataResponsePartition(Message, versions="0-13", flexible="9+"):
     error_code: int = int16("0+")
     partition_index: int = int32("0+")
     leader_id: int = int32("0+")
@@ -47,12 +49,12 @@ class MetadataResponsePartition(Struct):
     offline_replicas: list[int] = array(int32, "5+", ignorable=True)
 
 
-class MetadataResponseTopic(Struct):
+class MetadataResponseTopic(Message, versions="0-13", flexible="9+"):
     error_code: int = int16("0+")
     name: str | None = string("0+", nullable="12+")
     topic_id: bytes = uuid("10+", ignorable=True)
     is_internal: bool = boolean("1+", ignorable=True)
-    partitions: list[MetadataResponsePartition] = array(MetadataResponsePartition, "0+")
+    partitions: list[MetadataResponsePartition] = array(MetadataResponsePartition, "0+", may_be_encoded=True)
     topic_authorized_operations: int = int32("8+", default=-2147483648)
 
 
@@ -61,6 +63,6 @@ class MetadataResponse(Message, api_key=3, versions="0-13", flexible="9+"):
     brokers: list[MetadataResponseBroker] = array(MetadataResponseBroker, "0+")
     cluster_id: str | None = string("2+", nullable="2+", default=None, ignorable=True)
     controller_id: int = int32("1+", default=-1, ignorable=True)
-    topics: list[MetadataResponseTopic] = array(MetadataResponseTopic, "0+")
+    topics: list[MetadataResponseTopic] = array(MetadataResponseTopic, "0+", may_be_encoded=True)
     cluster_authorized_operations: int = int32("8-10", default=-2147483648)
     error_code: int = int16("13+", ignorable=True)
