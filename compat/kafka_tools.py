@@ -1,4 +1,4 @@
-"""Kafka's DumpLogSegments, from Maven Central.
+"""Kafka's command-line tools, from Maven Central.
 
 The tools are published at 4.3.1 and want the libraries of that version beside them, so they have a folder of
 their own: `$KSTREAM_KAFKA_TOOLS_JARS`, or one in the cache that Maven fills.
@@ -51,21 +51,14 @@ def tools_jars() -> Path:
     return folder
 
 
+def run_tool(main: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of Kafka's tools by the name of its class, whatever it says. Raises KafkaUnavailable."""
+    command = [java(), "-Xmx256m", "-cp", f"{tools_jars()}/*", f"org.apache.kafka.tools.{main}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def dump(files: list[Path], *options: str) -> list[str]:
     """What DumpLogSegments prints about files. Raises KafkaUnavailable."""
-    done = subprocess.run(
-        [
-            java(),
-            "-cp",
-            f"{tools_jars()}/*",
-            "org.apache.kafka.tools.DumpLogSegments",
-            "--files",
-            ",".join(map(str, files)),
-            *options,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_tool("DumpLogSegments", "--files", ",".join(map(str, files)), *options)
     assert "Exception" not in done.stderr, done.stderr
     return done.stdout.splitlines()

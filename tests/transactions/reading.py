@@ -1,0 +1,50 @@
+"""What a read_committed reader gets, worked out from Fetch as a client has to."""
+
+from __future__ import annotations
+
+from kstream.records.batch import iter_headers
+from kstream.records.record import iter_records
+from kstream.testing.client import WireClient
+from kstream.wire.messages.fetch import AbortedTransaction
+from tests.requests import fetch_request
+
+READ_COMMITTED = 1
+
+
+def committed_values(client: WireClient, topic: str, partition: int) -> list[bytes]:
+    """The values of committed records up to the last stable offset, in order."""
+    values: list[bytes] = []
+    offset = 0
+    while True:
+        request = fetch_request(topic, offset, partition=partition)
+        request.isolation_level = READ_COMMITTED
+        found = client.request(request, 12).responses[0].partitions[0]
+        assert found.error_code == 0, f"{topic}-{partition} at {offset}: error {found.error_code}"
+        records = bytes(found.records or b"")
+        if not records:
+            assert offset == found.last_stable_offset
+            return values
+        got, offset = _visible(records, list(found.aborted_transactions or ()), offset)
+        values += got
+
+
+def _visible(records: bytes, aborted: list[AbortedTransaction], offset: int) -> tuple[list[bytes], int]:
+    """The values from an offset on, and the offset behind the last batch.
+
+    A producer's records are aborted from `first_offset` of its entry up to its next marker.
+    """
+    waiting = sorted(aborted, key=lambda each: each.first_offset)
+    ignored: set[int] = set()
+    values: list[bytes] = []
+    position = 0
+    for header in iter_headers(records, partial_ok=True):
+        while waiting and waiting[0].first_offset <= header.base_offset:
+            ignored.add(waiting.pop(0).producer_id)
+        if header.is_control:
+            ignored.discard(header.producer_id)
+        elif not (header.is_transactional and header.producer_id in ignored):
+            batch = iter_records(records, position, header=header)
+            values += [bytes(record.value or b"") for record in batch if record.offset >= offset]
+        position += header.size_bytes
+        offset = header.next_offset
+    return values, offset
