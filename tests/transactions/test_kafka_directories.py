@@ -19,11 +19,11 @@ import pytest
 
 from compat.kafka_jars import KafkaUnavailable
 from compat.kafka_server import NODE_ID, KafkaServer
+from compat.kafka_tools import dump
 from compat.kstream_server import KstreamServer
 from kstream.coordinator.hashing import partition_for
 from kstream.records.batch import read_header
 from kstream.testing.client import WireClient
-from tests.log.kafka_tools import dump
 from tests.requests import create_topic
 from tests.transactions.reading import committed_values
 from tests.transactions.wire_producer import WireProducer, committed_offset, described, until

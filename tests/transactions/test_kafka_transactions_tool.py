@@ -14,10 +14,10 @@ import pytest
 
 from compat.kafka_jars import KafkaUnavailable
 from compat.kafka_server import KafkaServer
+from compat.kafka_tools import run_tool
 from compat.kstream_server import KstreamServer
 from kstream.records.builder import build_batch
 from kstream.testing.client import WireClient
-from tests.log.kafka_tools import run_tool
 from tests.log.support import append, open_log
 from tests.requests import create_topic
 from tests.transactions.wire_producer import WireProducer, described

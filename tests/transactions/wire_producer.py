@@ -208,7 +208,7 @@ class WireProducer:
 
     def state(self) -> str:
         """What DescribeTransactions says."""
-        return described(self.client, self.id).transaction_state
+        return str(described(self.client, self.id).transaction_state)
 
 
 def described(client: WireClient, transactional_id: str) -> Any:
