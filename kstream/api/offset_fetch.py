@@ -3,7 +3,7 @@
 - Positions of groups, -1 where there is none. No topics (null, from 2 on) asks for all that the group has.
 - 2: an error for the whole; before, it is the error of each partition. 5: leader epochs. 7: `require_stable`,
   UNSTABLE_OFFSET_COMMIT for what a transaction may yet change (KIP-447). 8: many groups (KIP-709). 9: member
-  id and epoch, which classic groups have no use for. 10: topic ids in place of names (KIP-848): an unknown
+  id and epoch, checked in groups of KIP-848 (STALE_MEMBER_EPOCH). 10: topic ids in place of names: an unknown
   one gets UNKNOWN_TOPIC_ID, and an offset committed to a former topic of that name is none.
 """
 
@@ -69,7 +69,13 @@ async def _fetch(
             else:
                 topics.append(WantedTopic(known.name, known.topic_id, topic.partition_indexes))
     try:
-        found = await context.broker.groups.fetch(wanted.group_id, topics, require_stable=require_stable)
+        found = await context.broker.groups.fetch(
+            wanted.group_id,
+            topics,
+            require_stable=require_stable,
+            member_id=wanted.member_id,
+            member_epoch=wanted.member_epoch,
+        )
     except ApiError as error:
         return OffsetFetchResponseGroup(group_id=wanted.group_id, error_code=error.code)
     if by_id and wanted.topics is None:

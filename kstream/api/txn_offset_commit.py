@@ -65,7 +65,7 @@ async def _commit(context: RequestContext, request: TxnOffsetCommitRequest) -> T
     )
     enlisted = await enlist(broker.transactions, request.transactional_id, [batch], generation)
     try:
-        return await broker.groups.commit_in_transaction(request, enlisted.guard(None))
+        return await broker.groups.commit_in_transaction(request, context.caller(), enlisted.guard(None))
     finally:
         enlisted.release()
 

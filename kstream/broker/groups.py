@@ -10,8 +10,10 @@ import trio
 from kstream.broker.coordinated_transactions import end_transaction, perform_in_transaction
 from kstream.broker.coordinator_runtime import CoordinatorRuntime
 from kstream.broker.enlistments import Guard
+from kstream.broker.group_cluster import GroupCluster
 from kstream.broker.markers import Marker
 from kstream.broker.metadata.delta import MetadataDelta
+from kstream.broker.metadata.features import GROUP_VERSION
 from kstream.broker.metadata.image import OFFSETS_TOPIC
 from kstream.broker.metadata.internal_topics import ensure_internal_topic
 from kstream.broker.metadata.store import MetadataStore
@@ -23,17 +25,25 @@ from kstream.coordinator.codec import RecordDecoder
 from kstream.coordinator.outcome import Outcome
 from kstream.errors import ApiError, ErrorCode
 from kstream.groups.commit import WantedTopic, commit_offsets, delete_offsets, fetch_offsets
-from kstream.groups.describe import delete_group, describe_group, list_groups
+from kstream.groups.consumer.describe import describe_consumer_group
+from kstream.groups.consumer.heartbeat import check_request
+from kstream.groups.consumer.heartbeat import heartbeat as consumer_heartbeat
+from kstream.groups.describe import CONSUMER_TYPE, delete_group, describe_group, list_groups
 from kstream.groups.expiry import forget_topics
 from kstream.groups.heartbeat import heartbeat, leave_group
 from kstream.groups.join import join_group
-from kstream.groups.settings import Caller, GroupSettings
+from kstream.groups.settings import Caller, ConsumerSettings, GroupSettings
 from kstream.groups.shard import GroupShard
 from kstream.groups.sync import sync_group
 from kstream.groups.txn_commit import commit_offsets_in_transaction
 from kstream.log.directory import LogDirectory
 from kstream.records.compression import Codec
 from kstream.records.schemas.group import KEYS, VALUES
+from kstream.wire.messages.consumer_group_describe import DescribedGroup as ConsumerDescribedGroup
+from kstream.wire.messages.consumer_group_heartbeat import (
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse,
+)
 from kstream.wire.messages.delete_groups import DeletableGroupResult
 from kstream.wire.messages.describe_groups import DescribedGroup
 from kstream.wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -62,6 +72,13 @@ def settings_of(config: BrokerConfig) -> GroupSettings:
         offset_metadata_max_bytes=config.offset_metadata_max_bytes,
         offsets_retention_ms=config.offsets_retention_minutes * 60_000,
         offsets_retention_check_interval_ms=check_interval_ms,
+        consumer=ConsumerSettings(
+            assignors=tuple(config.group_consumer_assignors),
+            max_size=config.group_consumer_max_size,
+            regex_refresh_interval_ms=config.group_consumer_regex_refresh_interval_ms,
+            can_upgrade=config.group_consumer_migration_policy.lower() in ("bidirectional", "upgrade"),
+            can_downgrade=config.group_consumer_migration_policy.lower() in ("bidirectional", "downgrade"),
+        ),
     )
 
 
@@ -81,12 +98,14 @@ class GroupCoordinator:
         clock: Clock,
     ) -> None:
         settings = settings_of(config)
+        cluster = GroupCluster(config, metadata)
+        self._settings = settings.consumer
         self._config = config
         self._metadata = metadata
         self._clock = clock
         self._runtime = CoordinatorRuntime(
             OFFSETS_TOPIC,
-            lambda: GroupShard(settings),
+            lambda: GroupShard(settings, cluster=cluster),
             RecordDecoder(KEYS, VALUES),
             partitions=partitions,
             metadata=metadata,
@@ -145,6 +164,35 @@ class GroupCoordinator:
         )
         return response
 
+    # Groups of KIP-848
+
+    @property
+    def has_consumer_groups(self) -> bool:
+        """Whether configuration and feature level allow them."""
+        level = self._metadata.image.features.get(GROUP_VERSION, 0)
+        return level >= 1 and CONSUMER_TYPE in self._config.group_coordinator_rebalance_protocols
+
+    async def consumer_heartbeat(
+        self, request: ConsumerGroupHeartbeatRequest, caller: Caller
+    ) -> ConsumerGroupHeartbeatResponse:
+        check_request(request, caller.api_version, self._settings.assignors)
+        _check_length(request.group_id)
+        response: ConsumerGroupHeartbeatResponse = await self._runtime.perform(
+            request.group_id,
+            lambda shard, now_ms, token: consumer_heartbeat(shard.state, request, caller, token, now_ms),
+        )
+        return response
+
+    async def describe_consumer_group(self, group_id: str) -> ConsumerDescribedGroup:
+        _check_group_id(group_id)
+        response: ConsumerDescribedGroup = await self._runtime.perform(
+            group_id,
+            lambda shard, now_ms, token: Outcome().reply(
+                token, describe_consumer_group(shard.state, group_id)
+            ),
+        )
+        return response
+
     # Offsets; a group that only commits may have an empty id
 
     async def commit(self, request: OffsetCommitRequest, caller: Caller) -> OffsetCommitResponse:
@@ -156,12 +204,25 @@ class GroupCoordinator:
         return response
 
     async def fetch(
-        self, group_id: str, topics: Sequence[WantedTopic] | None, *, require_stable: bool
+        self,
+        group_id: str,
+        topics: Sequence[WantedTopic] | None,
+        *,
+        require_stable: bool,
+        member_id: str | None = None,
+        member_epoch: int = -1,
     ) -> OffsetFetchResponseGroup:
         """Positions; None asks for all. Topics come back with the names and ids they were asked with."""
 
         def operation(shard: GroupShard, now_ms: int, token: object) -> Outcome:
-            found = fetch_offsets(shard.state, group_id, topics, require_stable=require_stable)
+            found = fetch_offsets(
+                shard.state,
+                group_id,
+                topics,
+                require_stable=require_stable,
+                member_id=member_id,
+                member_epoch=member_epoch,
+            )
             return Outcome().reply(token, found)
 
         response: OffsetFetchResponseGroup = await self._runtime.perform(group_id, operation)
@@ -186,14 +247,16 @@ class GroupCoordinator:
         return (await self._runtime.coordinated(self._runtime.partition_of(group_id))).partition
 
     async def commit_in_transaction(
-        self, request: TxnOffsetCommitRequest, guard: Guard | None
+        self, request: TxnOffsetCommitRequest, caller: Caller, guard: Guard | None
     ) -> TxnOffsetCommitResponse:
         """Positions that count once the producer's transaction is committed."""
         _check_group_id(request.group_id)
         coordinated = await self._runtime.coordinated(self._runtime.partition_of(request.group_id))
         response = await perform_in_transaction(
             coordinated,
-            lambda shard, now_ms, token: commit_offsets_in_transaction(shard.state, request, token, now_ms),
+            lambda shard, now_ms, token: commit_offsets_in_transaction(
+                shard.state, request, caller, token, now_ms
+            ),
             producer_id=request.producer_id,
             producer_epoch=request.producer_epoch,
             guard=guard,
@@ -235,9 +298,14 @@ class GroupCoordinator:
         )
         return response
 
-    # Deleted topics
+    # Topics
 
     def _on_metadata(self, delta: MetadataDelta) -> None:
+        changed = (delta.topics_created, delta.topics_changed, delta.topics_deleted)
+        names = {topic.name for topics in changed for topic in topics.values()}
+        if names:
+            for coordinated in self._runtime.loaded():
+                coordinated.shard.on_topics_changed(names)
         if delta.topics_deleted:
             self._deleted_topics.update(topic.name for topic in delta.topics_deleted.values())
             self._topics_deleted.set()

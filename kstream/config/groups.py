@@ -40,6 +40,51 @@ def validate_group_configs(configs: Mapping[str, str | None]) -> None:
         keys[name].parse(text)
 
 
+def consumer_group_config(broker: BrokerConfig, overrides: Mapping[str, str]) -> tuple[int, int, int]:
+    """Session timeout, heartbeat interval and assignment interval of a group of KIP-848, in milliseconds: its
+    own as far as the broker's bounds allow, or else the broker's.
+    """
+    session_ms, heartbeat_ms, assignment_ms = (_in_force(broker, name, overrides) for name in _BOUNDED)
+    return session_ms, heartbeat_ms, assignment_ms
+
+
+_ASSIGNORS = ("uniform", "range")
+"""Those of `kstream.groups.assignors`; Kafka would load a class of another name."""
+_BOUNDED = ("session.timeout.ms", "heartbeat.interval.ms", "assignment.interval.ms")
+
+
+def _in_force(broker: BrokerConfig, name: str, overrides: Mapping[str, str]) -> int:
+    own = overrides.get(f"consumer.{name}")
+    if own is None:
+        return _int(broker, f"group.consumer.{name}")
+    least, most = _int(broker, f"group.consumer.min.{name}"), _int(broker, f"group.consumer.max.{name}")
+    return min(max(int(own), least), most)
+
+
+def _int(broker: BrokerConfig, name: str) -> int:
+    value = broker.value(name)
+    assert isinstance(value, int)
+    return value
+
+
+def check_consumer_groups(broker: BrokerConfig) -> None:
+    """Check the broker's values against each other. Raises ConfigError."""
+    for name in _BOUNDED:
+        least, value, most = (
+            (key, _int(broker, key))
+            for key in (f"group.consumer.min.{name}", f"group.consumer.{name}", f"group.consumer.max.{name}")
+        )
+        for (low_key, low), (high_key, high) in ((least, most), (least, value), (value, most)):
+            if low > high:
+                raise ConfigError(f"{high_key} must be greater than or equal to {low_key}")
+    for assignor in broker.group_consumer_assignors:
+        if assignor not in _ASSIGNORS:
+            raise ConfigError(f"group.consumer.assignors: {assignor} is none of {', '.join(_ASSIGNORS)}")
+    session, heartbeat = "group.consumer.session.timeout.ms", "group.consumer.heartbeat.interval.ms"
+    if _int(broker, heartbeat) >= _int(broker, session):
+        raise ConfigError(f"{heartbeat} must be less than {session}")
+
+
 def group_default(broker: BrokerConfig, name: str) -> str | None:
     """Value of a group key that the group does not set, as text."""
     counterpart = GROUP_SYNONYMS.get(name)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from kstream.coordinator.outcome import Outcome
 from kstream.errors import ApiError, ErrorCode
 from kstream.groups.classic import ClassicGroup
+from kstream.groups.consumer.offsets import PartitionCheck, allow_all, check_commit, check_fetch
 from kstream.groups.group_records import (
     OFFSET_VERSION,
     OFFSET_VERSION_WITH_EXPIRY,
@@ -66,9 +67,15 @@ def commit_offsets(
         ApiError: the whole commit is refused.
     """
     out = Outcome()
-    group = _check_commit(state, request, caller)
-    if group is not None and group.state in (ClassicState.STABLE, ClassicState.PREPARING_REBALANCE):
-        renew_session(group, group.members[request.member_id], out)
+    check_partition: PartitionCheck = allow_all
+    consumers = state.consumer_groups.get(request.group_id)
+    if consumers is not None:
+        epoch = request.generation_id_or_member_epoch
+        check_partition = check_commit(consumers, request.member_id, epoch, caller.api_version)
+    else:
+        group = _check_commit(state, request, caller)
+        if group is not None and group.state in (ClassicState.STABLE, ClassicState.PREPARING_REBALANCE):
+            renew_session(group, group.members[request.member_id], out)
     response = OffsetCommitResponse()
     retention_ms = request.retention_time_ms
     expires_ms = -1 if retention_ms == _NO_RETENTION_TIME else now_ms + retention_ms
@@ -86,6 +93,7 @@ def commit_offsets(
                     OffsetCommitResponsePartition(partition_index=index, error_code=too_large)
                 )
                 continue
+            check_partition(topic.topic_id, index)
             answer.partitions.append(OffsetCommitResponsePartition(partition_index=index))
             value = OffsetCommitValue(
                 offset=partition.committed_offset,
@@ -127,9 +135,22 @@ def _check_commit(state: GroupState, request: OffsetCommitRequest, caller: Calle
 
 
 def fetch_offsets(
-    state: GroupState, group_id: str, topics: Sequence[WantedTopic] | None, *, require_stable: bool
+    state: GroupState,
+    group_id: str,
+    topics: Sequence[WantedTopic] | None,
+    *,
+    require_stable: bool,
+    member_id: str | None = None,
+    member_epoch: int = -1,
 ) -> OffsetFetchResponseGroup:
-    """Positions of some partitions, or of all that have one (None). -1 where there is none."""
+    """Positions of some partitions, or of all that have one (None). -1 where there is none.
+
+    Raises:
+        ApiError: whoever asks as a member of a consumer group is none, or not in this epoch.
+    """
+    consumers = state.consumer_groups.get(group_id)
+    if consumers is not None:
+        check_fetch(consumers, member_id, member_epoch)
     response = OffsetFetchResponseGroup(group_id=group_id)
     if topics is None:
         topics = [
@@ -180,10 +201,10 @@ def delete_offsets(state: GroupState, request: OffsetDeleteRequest, token: objec
     Raises:
         ApiError: the group does not exist, or has members whose subscriptions cannot be known.
     """
-    group = state.groups.get(request.group_id)
+    group = state.consumer_groups.get(request.group_id) or state.groups.get(request.group_id)
     if group is None:
         raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND)
-    if not group.is_empty and group.protocol_type != CONSUMER:
+    if isinstance(group, ClassicGroup) and not group.is_empty and group.protocol_type != CONSUMER:
         raise ApiError(ErrorCode.NON_EMPTY_GROUP)
     out = Outcome()
     response = OffsetDeleteResponse()

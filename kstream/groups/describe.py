@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kstream.coordinator.outcome import Outcome
+from kstream.coordinator.outcome import CoordinatorRecord, Outcome
 from kstream.errors import ErrorCode
 from kstream.groups.classic import ClassicGroup
+from kstream.groups.consumer.group import ConsumerGroup
 from kstream.groups.group_records import group_tombstone, offset_tombstone
 from kstream.groups.settings import Caller
 from kstream.groups.state import GroupState
 from kstream.groups.states import ClassicState
+from kstream.groups.subscriptions import CONSUMER
 from kstream.wire.messages.delete_groups import DeletableGroupResult
 from kstream.wire.messages.describe_groups import DescribedGroup, DescribedGroupMember
 from kstream.wire.messages.list_groups import ListedGroup
 
 CLASSIC_TYPE = "classic"
+CONSUMER_TYPE = "consumer"
 _FIRST_VERSION_WITH_NOT_FOUND = 6
 
 
@@ -25,9 +28,7 @@ def list_groups(
     """Groups in any of the states and of any of the types; an empty filter lets all pass. Case is ignored."""
     states = {name.lower() for name in states_filter}
     types = {name.lower() for name in types_filter}
-    if types and CLASSIC_TYPE not in types:
-        return []
-    return [
+    listed = [
         ListedGroup(
             group_id=group.group_id,
             protocol_type=group.protocol_type or "",
@@ -35,7 +36,17 @@ def list_groups(
             group_type=CLASSIC_TYPE,
         )
         for group in state.groups.values()
-        if not states or group.state.value.lower() in states
+    ]
+    listed += [
+        ListedGroup(
+            group_id=group_id, protocol_type=CONSUMER, group_state=group.state.value, group_type=CONSUMER_TYPE
+        )
+        for group_id, group in state.consumer_groups.items()
+    ]
+    return [
+        group
+        for group in listed
+        if (not types or group.group_type in types) and (not states or group.group_state.lower() in states)
     ]
 
 
@@ -43,10 +54,12 @@ def describe_group(state: GroupState, group_id: str, caller: Caller) -> Describe
     """One group with its members; one that does not exist is Dead, and from version 6 on an error."""
     group = state.groups.get(group_id)
     if group is None:
+        # One of KIP-848 is not for this API: tools try ConsumerGroupDescribe first.
         answer = DescribedGroup(group_id=group_id, group_state=ClassicState.DEAD.value)
         if caller.api_version >= _FIRST_VERSION_WITH_NOT_FOUND:
             answer.error_code = ErrorCode.GROUP_ID_NOT_FOUND
-            answer.error_message = f"Group {group_id} not found."
+            what = "is not a classic group" if group_id in state.consumer_groups else "not found"
+            answer.error_message = f"Group {group_id} {what}."
         return answer
     is_stable = group.state is ClassicState.STABLE
     return DescribedGroup(
@@ -74,11 +87,16 @@ def _members(group: ClassicGroup, is_stable: bool) -> list[DescribedGroupMember]
     ]
 
 
+def group_tombstones(group: ClassicGroup | ConsumerGroup) -> list[CoordinatorRecord]:
+    """Records that delete a group without members, but for its offsets."""
+    return group.tombstones() if isinstance(group, ConsumerGroup) else [group_tombstone(group.group_id)]
+
+
 def delete_group(state: GroupState, group_id: str, token: object) -> Outcome:
     """Delete a group that has no members, with its offsets."""
     out = Outcome()
     result = DeletableGroupResult(group_id=group_id)
-    group = state.groups.get(group_id)
+    group = state.consumer_groups.get(group_id) or state.groups.get(group_id)
     if group is None:
         result.error_code = ErrorCode.GROUP_ID_NOT_FOUND
     elif not group.is_empty:
@@ -87,5 +105,5 @@ def delete_group(state: GroupState, group_id: str, token: object) -> Outcome:
         positions = {(topic, index) for topic, index, _ in state.offsets.of_group(group_id)}
         positions.update(state.offsets.pending_of_group(group_id))
         out.records += [offset_tombstone(group_id, topic, index) for topic, index in sorted(positions)]
-        out.records.append(group_tombstone(group_id))
+        out.records += group_tombstones(group)
     return out.reply(token, result)

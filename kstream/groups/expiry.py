@@ -6,7 +6,9 @@ from collections.abc import Collection
 
 from kstream.coordinator.outcome import CoordinatorRecord, Notice, Outcome
 from kstream.groups.classic import ClassicGroup
-from kstream.groups.group_records import group_tombstone, offset_tombstone
+from kstream.groups.consumer.group import ConsumerGroup
+from kstream.groups.describe import group_tombstones
+from kstream.groups.group_records import offset_tombstone
 from kstream.groups.state import GroupState
 from kstream.groups.states import ClassicState
 from kstream.groups.subscriptions import CONSUMER
@@ -19,7 +21,8 @@ EXPIRY = "expiry"
 def expire(state: GroupState, now_ms: int) -> Outcome:
     """Delete what has expired, and set the timer for the next time."""
     out = Outcome()
-    for group in list(state.groups.values()):
+    groups: list[ClassicGroup | ConsumerGroup] = [*state.groups.values(), *state.consumer_groups.values()]
+    for group in groups:
         _expire_group(state, group, now_ms, out.records)
     if out.records:
         out.effects.append(Notice(f"{len(out.records)} expired offsets and groups are deleted"))
@@ -28,10 +31,10 @@ def expire(state: GroupState, now_ms: int) -> Outcome:
 
 
 def _expire_group(
-    state: GroupState, group: ClassicGroup, now_ms: int, records: list[CoordinatorRecord]
+    state: GroupState, group: ClassicGroup | ConsumerGroup, now_ms: int, records: list[CoordinatorRecord]
 ) -> None:
     group_id = group.group_id
-    if group.state not in (ClassicState.EMPTY, ClassicState.STABLE):
+    if isinstance(group, ClassicGroup) and group.state not in (ClassicState.EMPTY, ClassicState.STABLE):
         return
     expired = [
         (topic, partition)
@@ -41,19 +44,29 @@ def _expire_group(
     records += [offset_tombstone(group_id, topic, partition) for topic, partition in expired]
     count = sum(map(len, state.offsets.by_group.get(group_id, {}).values()))
     # Somebody who was given a member id is about to join.
-    is_unused = group.is_empty and not group.pending_joins and not state.offsets.has_pending(group_id)
+    is_expected = isinstance(group, ClassicGroup) and bool(group.pending_joins)
+    is_unused = group.is_empty and not is_expected and not state.offsets.has_pending(group_id)
     if is_unused and len(expired) == count:
-        records.append(group_tombstone(group_id))
+        records += group_tombstones(group)
 
 
 def _is_expired(
-    state: GroupState, group: ClassicGroup, topic: str, partition: int, value: OffsetCommitValue, now_ms: int
+    state: GroupState,
+    group: ClassicGroup | ConsumerGroup,
+    topic: str,
+    partition: int,
+    value: OffsetCommitValue,
+    now_ms: int,
 ) -> bool:
     """KIP-211: an offset in use never expires; the clock of the others runs from the moment that the group
-    became empty, or from their commit if that is not known, or members read other topics.
+    became empty, or from their commit if that is not known (as of groups of KIP-848), or members read other
+    topics.
     """
     since_ms = value.commit_timestamp
-    if group.protocol_type is not None:
+    if isinstance(group, ConsumerGroup):
+        if group.subscribes_to(topic):
+            return False
+    elif group.protocol_type is not None:
         if group.is_empty:
             if group.state_timestamp_ms is not None:
                 since_ms = group.state_timestamp_ms

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kstream.coordinator.outcome import Outcome
 from kstream.errors import ApiError, ErrorCode
 from kstream.groups.classic import ClassicGroup
+from kstream.groups.consumer import classic_members
 from kstream.groups.rebalance import (
     complete_if_all_joined,
     rebalance_or_complete,
@@ -29,6 +30,12 @@ _FIRST_VERSION_WITH_MEMBERS = 3
 def heartbeat(state: GroupState, request: HeartbeatRequest, token: object) -> Outcome:
     """Renew the member's session, and tell it if it has to join again."""
     out = Outcome()
+    consumers = state.consumer_groups.get(request.group_id)
+    if consumers is not None:
+        try:
+            return classic_members.heartbeat(consumers, request, token)
+        except ApiError as error:
+            return out.reply(token, HeartbeatResponse(error_code=error.code))
     group = state.groups.get(request.group_id)
     if group is None:
         return out.reply(token, HeartbeatResponse(error_code=ErrorCode.UNKNOWN_MEMBER_ID))
@@ -54,6 +61,10 @@ def leave_group(
     out = Outcome()
     is_single = caller.api_version < _FIRST_VERSION_WITH_MEMBERS
     leaving = [MemberIdentity(member_id=request.member_id)] if is_single else request.members
+    consumers = state.consumer_groups.get(request.group_id)
+    if consumers is not None:
+        answers = classic_members.leave(state, consumers, leaving, now_ms, out)
+        return _answer_leave(answers, token, out, is_single=is_single)
     group = state.groups.get(request.group_id)
     answers = [_leave(group, identity, out) for identity in leaving]
     gone = [answer.member_id for answer in answers if answer.error_code == ErrorCode.NONE]
@@ -63,6 +74,10 @@ def leave_group(
             rebalance_or_complete(group, reason, state.settings, now_ms, out)
         else:
             complete_if_all_joined(group, now_ms, out)
+    return _answer_leave(answers, token, out, is_single=is_single)
+
+
+def _answer_leave(answers: list[MemberResponse], token: object, out: Outcome, *, is_single: bool) -> Outcome:
     if is_single:
         return out.reply(token, LeaveGroupResponse(error_code=answers[0].error_code))
     return out.reply(token, LeaveGroupResponse(members=answers))

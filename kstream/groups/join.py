@@ -13,6 +13,7 @@ from __future__ import annotations
 from kstream.coordinator.outcome import Outcome
 from kstream.errors import ApiError, ErrorCode
 from kstream.groups.classic import ClassicGroup
+from kstream.groups.consumer import classic_members
 from kstream.groups.group_records import empty_group_record, group_record
 from kstream.groups.member import ClassicMember
 from kstream.groups.rebalance import (
@@ -82,6 +83,12 @@ def join_group(
         return Outcome().reply(token, refusal(ErrorCode.INVALID_SESSION_TIMEOUT, member_id))
     if request.group_id in state.other_groups:
         return Outcome().reply(token, refusal(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, ""))
+    consumers = state.consumer_groups.get(request.group_id)
+    if consumers is not None and not consumers.is_empty:
+        try:
+            return classic_members.join(state, consumers, request, caller, token, now_ms)
+        except ApiError as error:
+            return Outcome().reply(token, refusal(error.code, ""))
     group = state.groups.get(request.group_id)
     is_new_group = group is None
     if group is None:
@@ -102,6 +109,9 @@ def join_group(
         _join_known(joining)
     if is_new_group and not joining.out.records:
         joining.out.records.append(empty_group_record(request.group_id, now_ms))
+    if consumers is not None:
+        # An empty group of KIP-848 gives way to a classic one.
+        joining.out.records[:0] = consumers.tombstones()
     return joining.out
 
 

@@ -9,6 +9,20 @@ NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60 * 1000
 and tries again would otherwise leave one defunct member more each time. Kafka's constant."""
 
 
+class ConsumerSettings(NamedTuple):
+    """The broker's configuration of groups of KIP-848; what a group can have of its own is in
+    `kstream.groups.cluster.ConsumerConfig`.
+    """
+
+    assignors: tuple[str, ...] = ("uniform", "range")
+    """Those that members may ask for; the first is the one where nobody asks."""
+    max_size: int = 2**31 - 1
+    regex_refresh_interval_ms: int = 10 * 60 * 1000
+    can_upgrade: bool = True
+    """Whether a classic group with members may become one of KIP-848."""
+    can_downgrade: bool = True
+
+
 class GroupSettings(NamedTuple):
     """The broker's configuration of groups, with its defaults here: see docs/configuration.md."""
 
@@ -19,6 +33,7 @@ class GroupSettings(NamedTuple):
     offset_metadata_max_bytes: int = 4096
     offsets_retention_ms: int = 7 * 24 * 60 * 60 * 1000
     offsets_retention_check_interval_ms: int = 10 * 60 * 1000
+    consumer: ConsumerSettings = ConsumerSettings()
 
 
 class Caller(NamedTuple):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from kstream.coordinator.outcome import CoordinatorRecord, Outcome, TimerKey
 from kstream.groups import rebalance
+from kstream.groups.cluster import Cluster
+from kstream.groups.consumer import regexes, timers
+from kstream.groups.consumer.removal import on_member_timer
+from kstream.groups.consumer.states import MemberState
 from kstream.groups.expiry import EXPIRY, expire
 from kstream.groups.settings import GroupSettings
 from kstream.groups.state import GroupState, random_member_id
@@ -19,9 +23,12 @@ class GroupShard:
     """
 
     def __init__(
-        self, settings: GroupSettings, new_member_id: Callable[[str], str] = random_member_id
+        self,
+        settings: GroupSettings,
+        new_member_id: Callable[[str], str] = random_member_id,
+        cluster: Cluster | None = None,
     ) -> None:
-        self.state = GroupState(settings, new_member_id)
+        self.state = GroupState(settings, new_member_id, cluster)
 
     def replay(self, record: CoordinatorRecord, *, producer_id: int = -1) -> None:
         self.state.replay(record, producer_id)
@@ -41,13 +48,32 @@ class GroupShard:
             if len(group.members) > state.settings.max_size:
                 reason = f"{len(group.members)} members are more than group.max.size"
                 rebalance.begin_rebalance(group, reason, state.settings, now_ms, out)
+        for group_id, consumers in state.consumer_groups.items():
+            for consumer in consumers.members.values():
+                session = timers.session_key(group_id, consumer.member_id)
+                out.timers[session] = state.session_timeout_ms(group_id)
+                if consumer.state is MemberState.UNREVOKED_PARTITIONS:
+                    revocation = timers.rebalance_key(group_id, consumer.member_id)
+                    out.timers[revocation] = consumer.rebalance_timeout_ms
         return out
+
+    def on_topics_changed(self, names: Collection[str]) -> None:
+        """Topics were created, changed or deleted: who subscribes to one looks at them again."""
+        for group in self.state.consumer_groups.values():
+            if any(group.subscribes_to(name) for name in names):
+                group.refreshed_epoch = None
 
     def on_timer(self, key: TimerKey, now_ms: int) -> Outcome:
         state = self.state
         if key[0] == EXPIRY:
             return expire(state, now_ms)
+        if key[0] in timers.KINDS:
+            return on_member_timer(state, key, now_ms)
         out = Outcome()
+        if key[0] == regexes.RESOLVE:
+            state.resolving.discard(str(key[1]))
+            consumers = state.consumer_groups.get(str(key[1]))
+            return out if consumers is None else regexes.resolve(consumers, state.cluster, now_ms)
         kind, group_id = key[0], key[1]
         group = state.groups.get(str(group_id))
         if group is None:

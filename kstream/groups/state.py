@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from kstream.coordinator.outcome import CoordinatorRecord
+from kstream.errors import ApiError, ErrorCode
 from kstream.groups.classic import ClassicGroup
+from kstream.groups.cluster import Cluster, EmptyCluster
+from kstream.groups.consumer.group import RECORD_KEYS, ConsumerGroup
 from kstream.groups.group_records import group_from_value
 from kstream.groups.offsets import OffsetStore
 from kstream.groups.settings import GroupSettings
@@ -23,7 +27,7 @@ from kstream.records.schemas.group import (
 )
 from kstream.wire.schema import Message
 
-_OTHER_KINDS = (ConsumerGroupMetadataKey, ShareGroupMetadataKey, StreamsGroupMetadataKey)
+_OTHER_KINDS = (ShareGroupMetadataKey, StreamsGroupMetadataKey)
 
 
 def random_member_id(prefix: str) -> str:
@@ -35,19 +39,41 @@ class GroupState:
     """Groups by id and their offsets. Operations are functions in the other files of this package."""
 
     def __init__(
-        self, settings: GroupSettings, new_member_id: Callable[[str], str] = random_member_id
+        self,
+        settings: GroupSettings,
+        new_member_id: Callable[[str], str] = random_member_id,
+        cluster: Cluster | None = None,
     ) -> None:
         self.settings = settings
+        self.cluster = cluster or EmptyCluster()
         self.new_member_id = new_member_id
         self.groups: dict[str, ClassicGroup] = {}
+        """Classic ones, and those that only have offsets. An id is of one kind of group alone."""
+        self.consumer_groups: dict[str, ConsumerGroup] = {}
+        self.downgraded: dict[str, ClassicGroup] = {}
+        """Classic groups that take a consumer group's place once their record is replayed."""
+        self.resolving: set[str] = set()
+        """Groups whose regular expressions are about to be resolved."""
         self.offsets = OffsetStore()
         self.other_groups: set[str] = set()
         """Ids of groups of newer kinds, which a broker that coordinates those wrote: not to be taken over."""
 
-    def written(self) -> tuple[dict[str, GroupMetadataValue | None], OffsetStore, set[str]]:
+    def consumer_group(self, group_id: str) -> ConsumerGroup:
+        """Raises ApiError GROUP_ID_NOT_FOUND."""
+        group = self.consumer_groups.get(group_id)
+        if group is None:
+            raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"there is no consumer group {group_id}")
+        return group
+
+    def session_timeout_ms(self, group_id: str) -> int:
+        """Of members of a consumer group."""
+        return self.cluster.consumer_config(group_id).session_timeout_ms
+
+    def written(self) -> tuple[object, ...]:
         """All hard state: equal in a shard that replayed the same records."""
         return (
             {group_id: group.written for group_id, group in self.groups.items()},
+            {group_id: group.written() for group_id, group in self.consumer_groups.items()},
             self.offsets,
             self.other_groups,
         )
@@ -59,6 +85,8 @@ class GroupState:
             self._replay_offset(key, value, producer_id)
         elif isinstance(key, GroupMetadataKey):
             self._replay_group(key.group, value)
+        elif isinstance(key, RECORD_KEYS):
+            self._replay_consumer_group(key, value)
         elif isinstance(key, LegacyOffsetCommitKey):
             self._replay_offset(*_modern(key, value), producer_id)
         elif isinstance(key, _OTHER_KINDS):
@@ -83,7 +111,7 @@ class GroupState:
 
     def _ensure_group(self, group_id: str) -> None:
         """Who commits without being a member is a group by that alone, a "simple" one."""
-        if group_id not in self.groups and group_id not in self.other_groups:
+        if not (group_id in self.groups or group_id in self.consumer_groups or group_id in self.other_groups):
             self.groups[group_id] = ClassicGroup(group_id)
 
     def _replay_group(self, group_id: str, value: Message | None) -> None:
@@ -91,10 +119,21 @@ class GroupState:
             self.groups.pop(group_id, None)
             return
         assert isinstance(value, GroupMetadataValue)
-        group = self.groups.get(group_id)
-        if group is None:
-            group = self.groups[group_id] = ClassicGroup(group_id)
+        group = self.groups.get(group_id) or self.downgraded.pop(group_id, None) or ClassicGroup(group_id)
         group.written = value
+        self.groups[group_id] = group
+        self.consumer_groups.pop(group_id, None)
+
+    def _replay_consumer_group(self, key: Any, value: Message | None) -> None:
+        group = self.consumer_groups.get(key.group_id)
+        if group is None:
+            if value is None:
+                return
+            self.groups.pop(key.group_id, None)
+            group = self.consumer_groups[key.group_id] = ConsumerGroup(key.group_id)
+        group.replay(key, value)
+        if value is None and isinstance(key, ConsumerGroupMetadataKey):
+            del self.consumer_groups[key.group_id]
 
     def rebuild(self) -> None:
         """After the log was replayed: make every group what was last written of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kstream.coordinator.outcome import Notice, Outcome
 from kstream.errors import ApiError, ErrorCode
 from kstream.groups.classic import ClassicGroup
+from kstream.groups.consumer import classic_members
 from kstream.groups.group_records import group_record
 from kstream.groups.member import ClassicMember
 from kstream.groups.rebalance import propagate
@@ -25,6 +26,12 @@ def sync_group(
         request.protocol_type is None or request.protocol_name is None
     ):
         return out.reply(token, SyncGroupResponse(error_code=ErrorCode.INCONSISTENT_GROUP_PROTOCOL))
+    consumers = state.consumer_groups.get(request.group_id)
+    if consumers is not None:
+        try:
+            return classic_members.sync(state, consumers, request, token)
+        except ApiError as error:
+            return out.reply(token, SyncGroupResponse(error_code=error.code))
     group = state.groups.get(request.group_id)
     if group is None:
         return out.reply(token, SyncGroupResponse(error_code=ErrorCode.UNKNOWN_MEMBER_ID))

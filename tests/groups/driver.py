@@ -14,6 +14,7 @@ from kstream.coordinator.codec import RecordDecoder, encode_record
 from kstream.coordinator.outcome import CoordinatorRecord, Notice, Outcome
 from kstream.coordinator.timers import TimerHeap
 from kstream.groups.classic import ClassicGroup
+from kstream.groups.cluster import Cluster
 from kstream.groups.settings import GroupSettings
 from kstream.groups.shard import GroupShard
 from kstream.groups.states import ClassicState
@@ -44,7 +45,8 @@ class Token:
 class Driver:
     """A shard at work."""
 
-    def __init__(self, settings: GroupSettings | None = None) -> None:
+    def __init__(self, settings: GroupSettings | None = None, cluster: Cluster | None = None) -> None:
+        self.cluster = cluster
         self.settings = settings or GroupSettings()
         self.now_ms = START_MS
         self.log: list[tuple[bytes, bytes | None]] = []
@@ -52,8 +54,8 @@ class Driver:
         self.unanswered: set[Token] = set()
         self._decoder = RecordDecoder(KEYS, VALUES)
         self._ids = self._member_ids()
-        self.shard = GroupShard(self.settings, self._next_id)
-        self.follower = GroupShard(self.settings)
+        self.shard = GroupShard(self.settings, self._next_id, cluster)
+        self.follower = GroupShard(self.settings, cluster=cluster)
         self.timers = TimerHeap()
         self.carry_out(self.shard.on_loaded(self.now_ms))
 
@@ -87,6 +89,7 @@ class Driver:
             decoded = self._decoder.decode(key, value)
             assert decoded is not None
             self.follower.replay(decoded)
+        for record in outcome.records:
             self._compare(record)
         for timer, delay_ms in outcome.timers.items():
             if delay_ms is None:
@@ -100,11 +103,14 @@ class Driver:
             token.answer(response)
 
     def _compare(self, record: CoordinatorRecord) -> None:
-        group_id = getattr(record.key, "group", "")
+        group_id = getattr(record.key, "group", None) or getattr(record.key, "group_id", "")
         ours, theirs = self.shard.state, self.follower.state
         group, copy = ours.groups.get(group_id), theirs.groups.get(group_id)
         assert (group is None) == (copy is None)
         assert group is None or copy is None or group.written == copy.written
+        consumers, followed = ours.consumer_groups.get(group_id), theirs.consumer_groups.get(group_id)
+        assert (consumers is None) == (followed is None)
+        assert consumers is None or followed is None or consumers.written() == followed.written()
         assert ours.offsets.by_group.get(group_id) == theirs.offsets.by_group.get(group_id)
 
     def advance(self, ms: int) -> None:
@@ -133,7 +139,7 @@ class Driver:
 
     def replayed(self) -> GroupShard:
         """A fresh shard that replayed the log."""
-        shard = GroupShard(self.settings, self._next_id)
+        shard = GroupShard(self.settings, self._next_id, self.cluster)
         for key, value in self.log:
             record = self._decoder.decode(key, value)
             assert record is not None

@@ -29,4 +29,5 @@ INITIAL_FEATURES: dict[str, int] = {
 """Levels that formatting a 4.4.0 cluster finalizes, in the order of its bootstrap records."""
 
 ELIGIBLE_LEADER_REPLICAS = "eligible.leader.replicas.version"
+GROUP_VERSION = "group.version"
 METADATA_VERSION = "metadata.version"

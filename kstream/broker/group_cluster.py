@@ -1,0 +1,81 @@
+"""The cluster as group coordinators see it: topics and groups' configuration, from the metadata image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kstream.broker.metadata.delta import MetadataDelta
+from kstream.broker.metadata.image import MetadataImage, ResourceType, TopicImage
+from kstream.broker.metadata.store import MetadataStore
+from kstream.config.broker import BrokerConfig
+from kstream.config.groups import consumer_group_config
+from kstream.groups.assignors import TopicPartitions
+from kstream.groups.cluster import ConsumerConfig
+
+_DERIVED = "group-topic"
+
+
+class GroupCluster:
+    """Satisfies `kstream.groups.cluster.Cluster`."""
+
+    def __init__(self, config: BrokerConfig, metadata: MetadataStore) -> None:
+        self._config = config
+        self._metadata = metadata
+        self._configs: dict[str, ConsumerConfig] = {}
+        self.new_topics_version = metadata.image.offset
+        metadata.on_change(self._on_metadata)
+        config.on_change(lambda _: self._configs.clear())
+
+    @property
+    def version(self) -> int:
+        return self._metadata.image.offset
+
+    def topic_named(self, name: str) -> TopicPartitions | None:
+        image = self._metadata.image
+        topic = image.topics_by_name.get(name)
+        return None if topic is None else _derived(image, topic)
+
+    def topic_identified(self, topic_id: bytes) -> TopicPartitions | None:
+        image = self._metadata.image
+        topic = image.topics_by_id.get(topic_id)
+        return None if topic is None else _derived(image, topic)
+
+    def topic_names(self) -> Iterable[str]:
+        return self._metadata.image.topics_by_name
+
+    def consumer_config(self, group_id: str) -> ConsumerConfig:
+        found = self._configs.get(group_id)
+        if found is None:
+            overrides = self._metadata.image.configs.get((ResourceType.GROUP, group_id), {})
+            values = consumer_group_config(self._config, overrides)
+            if len(self._configs) >= _KEPT_MAX:
+                self._configs.clear()
+            found = self._configs[group_id] = ConsumerConfig(*values)
+        return found
+
+    def _on_metadata(self, delta: MetadataDelta) -> None:
+        if delta.topics_created:
+            self.new_topics_version = self._metadata.image.offset
+        for resource_type, name in delta.configs_changed:
+            if resource_type == ResourceType.GROUP:
+                self._configs.pop(name, None)
+
+
+_KEPT_MAX = 100_000
+
+
+def _derived(image: MetadataImage, topic: TopicImage) -> TopicPartitions:
+    """Kept with the topic's image, which is replaced when something of the topic changes."""
+    found = topic.derived.get(_DERIVED)
+    if found is None:
+        racks = {broker_id: broker.rack for broker_id, broker in image.brokers.items() if broker.rack}
+        of_partitions: tuple[frozenset[str], ...] = ()
+        if racks:
+            of_partitions = tuple(
+                frozenset(racks[replica] for replica in partition.replicas if replica in racks)
+                for partition in topic.partitions
+            )
+        found = TopicPartitions(topic.topic_id, topic.name, len(topic.partitions), of_partitions)
+        topic.derived[_DERIVED] = found
+    assert isinstance(found, TopicPartitions)
+    return found
