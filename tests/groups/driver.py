@@ -103,7 +103,7 @@ class Driver:
             token.answer(response)
 
     def _compare(self, record: CoordinatorRecord) -> None:
-        group_id = getattr(record.key, "group", None) or getattr(record.key, "group_id", "")
+        group_id = str(getattr(record.key, "group", "") or getattr(record.key, "group_id", ""))
         ours, theirs = self.shard.state, self.follower.state
         group, copy = ours.groups.get(group_id), theirs.groups.get(group_id)
         assert (group is None) == (copy is None)

@@ -194,6 +194,7 @@ def heartbeat(group: ConsumerGroup, request: HeartbeatRequest, token: object) ->
         member.member_epoch < group.assignment_epoch
         or member.state is MemberState.UNREVOKED_PARTITIONS
         or (member.state is MemberState.UNRELEASED_PARTITIONS and not _waits_for_others(group, member))
+        or _nobody_else_will_assign(group)
     ):
         return _ask_to_join(group, member, HeartbeatResponse(), token, out)
     return out.reply(token, HeartbeatResponse())
@@ -247,6 +248,14 @@ def _ask_to_join(
         out.timers[join_key(group.group_id, member.member_id)] = member.rebalance_timeout_ms
     response.error_code = ErrorCode.REBALANCE_IN_PROGRESS
     return out.reply(token, response)
+
+
+def _nobody_else_will_assign(group: ConsumerGroup) -> bool:
+    """Whether something changed, and only a JoinGroup can bring a new target about: the group may not become
+    classic one, and has no other members. Kafka leaves such a group as it is.
+    """
+    is_behind = group.epoch > group.assignment_epoch or group.is_metadata_stale
+    return is_behind and group.classic_count == len(group.members)
 
 
 def _waits_for_others(group: ConsumerGroup, member: ConsumerMember) -> bool:

@@ -66,13 +66,15 @@ class Bench:
 
     def settle(self, rounds: int = 10) -> None:
         """Everybody gives up and takes over what it is told, until nothing changes any more."""
+        quiet = 0  # Once is not enough: what a heartbeat sets off may come behind it.
         for _ in range(rounds):
             self.wait_for_assignment()
             before = self._facts()
             for member in self.members.values():
                 if member.is_in:
                     member.beat()
-            if self._facts() == before:
+            quiet = quiet + 1 if self._facts() == before else 0
+            if quiet == 2:
                 return
         raise AssertionError(f"not settled after {rounds} rounds: {self.group}")
 
