@@ -33,6 +33,13 @@ _CREATED_AT_ONCE = (
 _SILENT = "Kafka's handler fails and never answers, so that the client waits in vain; here it gets an error"
 
 ALLOWED: list[Allowed] = [
+    Allowed(
+        "consumer_group_offsets",
+        "*| None fetches in*",
+        "groups[0].error_code",
+        "an exception escapes in Kafka, which answers UNKNOWN_SERVER_ERROR to an epoch without a member id; "
+        "here it is UNKNOWN_MEMBER_ID",
+    ),
     Allowed("api_versions", "*", "api_keys*", _UNADVERTISED),
     Allowed("metadata_auto_create", "*| first", "topics[0]*", _CREATED_AT_ONCE),
     Allowed("produce_null_records", "*| null", "outcome", _SILENT),

@@ -26,6 +26,7 @@ MESSAGE_FIELDS = frozenset({"error_message", "batch_index_error_message"})
 _BYTES_SHOWN_MAX = 1000
 _TIME = re.compile(r"\b[0-9]{13}\b")
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_SHORT_UUID = re.compile(r"^[A-Za-z0-9_-]{22}$")
 _NOW_WITHIN_MS = 3_600_000 * 2
 
 # Lists whose order is that of a hash map in Kafka, and what to sort them by.
@@ -45,7 +46,8 @@ _SORTED = {
     ("AlterConfigsResponse", "responses"): ("resource_type", "resource_name"),
     ("IncrementalAlterConfigsResponse", "responses"): ("resource_type", "resource_name"),
     ("JoinGroupResponse", "members"): ("group_instance_id", "metadata"),
-    ("DescribedGroup", "members"): ("group_instance_id", "member_metadata"),
+    ("DescribedGroup", "members"): ("group_instance_id", "member_metadata", "instance_id", "member_id"),
+    ("Assignment", "topic_partitions"): ("topic_name", "topic_id"),
 }
 
 # Lists in which every element has a name of its own: it stands in the path in place of a number.
@@ -136,7 +138,10 @@ class Flattener:
             return sorted((getattr(element, key), element) for element in content)
         order = _SORTED.get((owner, name))
         if order is not None:
-            content = sorted(content, key=lambda each: [self._sortable(each, part) for part in order])
+            content = sorted(
+                content,
+                key=lambda each: [self._sortable(each, part) for part in order if hasattr(each, part)],
+            )
         return list(enumerate(content))
 
     def _token_of(self, owner: str, field: Field, content: Any) -> str:
@@ -152,9 +157,13 @@ class Flattener:
         if isinstance(content, bytes) and len(content) > _BYTES_SHOWN_MAX:
             return f"<{len(content)}-bytes>"
         if isinstance(content, bytes):
-            return self._numbered("topic-id", content) if len(content) == 16 else f"<{content.hex()}>"
+            if len(content) == 16:
+                return self._numbered("topic-id", content)
+            # Clients put names of topics into bytes of theirs.
+            return f"<{content.replace(self._token.encode(), b'-' + b'*' * (len(self._token) - 1)).hex()}>"
         if isinstance(content, str) and name in _OF_MEMBERS:
             content = _UUID.sub(lambda found: self._numbered("uuid", found[0]), content)
+            content = _SHORT_UUID.sub(lambda found: self._numbered("uuid", found[0]), content)
         if isinstance(content, str):
             return self.text(content)
         if isinstance(content, bool) or not isinstance(content, int):

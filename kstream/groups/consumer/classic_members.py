@@ -7,7 +7,6 @@ say REBALANCE_IN_PROGRESS when there is something to revoke or to get. The gener
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 
 from kstream.coordinator.outcome import CoordinatorRecord, Outcome
@@ -16,7 +15,7 @@ from kstream.groups.consumer.changes import MemberChange
 from kstream.groups.consumer.consumer_protocol import owned_of, read_subscription, write_assignment
 from kstream.groups.consumer.downgrade import can_downgrade_replacing, downgrade_replacing
 from kstream.groups.consumer.group import NO_OWNER, ConsumerGroup
-from kstream.groups.consumer.joining import check_room, replace_static
+from kstream.groups.consumer.joining import check_room, new_member_id, replace_static
 from kstream.groups.consumer.member import ConsumerMember
 from kstream.groups.consumer.removal import remove_members
 from kstream.groups.consumer.states import MemberState
@@ -50,7 +49,7 @@ def join(
     out = Outcome()
     if not (state.settings.consumer.can_upgrade or state.settings.consumer.can_downgrade):
         raise ApiError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
-    member_id = request.member_id or str(uuid.uuid4())
+    member_id = request.member_id or new_member_id()
     check_room(group, member_id, request.group_instance_id, state.settings.consumer.max_size)
     protocols: dict[str, bytes] = {}
     for each in request.protocols:
@@ -251,8 +250,8 @@ def _ask_to_join(
 
 
 def _nobody_else_will_assign(group: ConsumerGroup) -> bool:
-    """Whether something changed, and only a JoinGroup can bring a new target about: the group may not become
-    classic one, and has no other members. Kafka leaves such a group as it is.
+    """Whether something changed, and only a JoinGroup can bring a new target about: the group has no other
+    members, and may not become a classic one. Kafka leaves such a group as it is.
     """
     is_behind = group.epoch > group.assignment_epoch or group.is_metadata_stale
     return is_behind and group.classic_count == len(group.members)

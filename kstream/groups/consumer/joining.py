@@ -15,6 +15,7 @@ from kstream.groups.consumer.member import JOIN_EPOCH, ConsumerMember
 from kstream.groups.consumer.upgrade import complete_upgrade, upgrade_records
 from kstream.groups.group_records import group_tombstone
 from kstream.groups.state import GroupState
+from kstream.wire.uuids import format_uuid, random_uuid
 
 
 class Joining:
@@ -45,6 +46,11 @@ class Joining:
         classic = self._state.groups.get(self.group.group_id)
         if classic is not None:
             complete_upgrade(classic, out)
+
+
+def new_member_id() -> str:
+    """An id for who came without one, as Kafka makes it."""
+    return format_uuid(random_uuid())
 
 
 def check_room(group: ConsumerGroup, member_id: str, instance_id: str | None, size_max: int) -> None:
