@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kstream.groups.classic import ClassicGroup
+from kstream.groups.consumer import states as consumer_states
 from kstream.groups.states import ALLOWED, TRANSITIONS, ClassicState, picture
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "groups.md"
@@ -14,6 +15,15 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "groups.md"
 
 def test_the_documentation_shows_the_table() -> None:
     assert f"```mermaid\n{picture()}\n```" in DOCUMENT.read_text()
+
+
+@pytest.mark.parametrize(
+    "table", [consumer_states.GROUP_TRANSITIONS, consumer_states.MEMBER_TRANSITIONS], ids=["group", "member"]
+)
+def test_the_documentation_shows_the_tables_of_kip_848(
+    table: tuple[consumer_states.Transition, ...],
+) -> None:
+    assert f"```mermaid\n{consumer_states.picture(table)}\n```" in DOCUMENT.read_text()
 
 
 @pytest.mark.parametrize("source", ClassicState)
