@@ -25,7 +25,7 @@ class GroupShard:
     def __init__(
         self,
         settings: GroupSettings,
-        new_member_id: Callable[[str], str] = random_member_id,
+        new_member_id: Callable[[str | None], str] = random_member_id,
         cluster: Cluster | None = None,
     ) -> None:
         self.state = GroupState(settings, new_member_id, cluster)

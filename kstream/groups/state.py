@@ -26,13 +26,14 @@ from kstream.records.schemas.group import (
     StreamsGroupMetadataKey,
 )
 from kstream.wire.schema import Message
+from kstream.wire.uuids import format_uuid, random_uuid
 
 _OTHER_KINDS = (ShareGroupMetadataKey, StreamsGroupMetadataKey)
 
 
-def random_member_id(prefix: str) -> str:
-    """A member id that nobody else has."""
-    return f"{prefix}-{uuid.uuid4()}"
+def random_member_id(prefix: str | None) -> str:
+    """A member id that nobody else has: of a classic group, or one of KIP-848, whose ids have no prefix."""
+    return format_uuid(random_uuid()) if prefix is None else f"{prefix}-{uuid.uuid4()}"
 
 
 class GroupState:
@@ -41,7 +42,7 @@ class GroupState:
     def __init__(
         self,
         settings: GroupSettings,
-        new_member_id: Callable[[str], str] = random_member_id,
+        new_member_id: Callable[[str | None], str] = random_member_id,
         cluster: Cluster | None = None,
     ) -> None:
         self.settings = settings

@@ -63,8 +63,8 @@ class Driver:
     def _member_ids() -> Iterator[int]:
         yield from range(1, 1 << 60)
 
-    def _next_id(self, prefix: str) -> str:
-        return f"{prefix}-{next(self._ids)}"
+    def _next_id(self, prefix: str | None) -> str:
+        return f"{prefix or 'member'}-{next(self._ids)}"
 
     def perform(self, operation: Operation, on_answer: Callable[[Any], None] | None = None) -> Token:
         """Run an operation; the token has the answer, now or later. Raises ApiError as the operation does."""

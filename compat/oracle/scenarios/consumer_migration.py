@@ -136,11 +136,12 @@ def consumer_group_with_classic_members(run: Run) -> None:
         of = f"join v{version}"
         syncs, beats = min(version, 5), min(version, 4)
         run.ask(consumer_join(group, "a", topic.name), 1)
-        for note, fields in {
+        refused: dict[str, dict[str, Any]] = {
             "protocol type": {"protocol_type": "connect"},
             "no protocols": {"protocols": []},
             "session timeout": {"session_timeout_ms": 0},
-        }.items():
+        }
+        for note, fields in refused.items():
             run.call(note, classic_join(group, subscription(topic), **fields), version)
         run.call("malformed", classic_join(group, b"?", "malformed"), version)
         run.call("stranger joins", classic_join(group, subscription(topic), "stranger"), version)

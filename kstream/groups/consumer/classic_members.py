@@ -15,7 +15,7 @@ from kstream.groups.consumer.changes import MemberChange
 from kstream.groups.consumer.consumer_protocol import owned_of, read_subscription, write_assignment
 from kstream.groups.consumer.downgrade import can_downgrade_replacing, downgrade_replacing
 from kstream.groups.consumer.group import NO_OWNER, ConsumerGroup
-from kstream.groups.consumer.joining import check_room, new_member_id, replace_static
+from kstream.groups.consumer.joining import check_room, replace_static
 from kstream.groups.consumer.member import ConsumerMember
 from kstream.groups.consumer.removal import remove_members
 from kstream.groups.consumer.states import MemberState
@@ -49,7 +49,7 @@ def join(
     out = Outcome()
     if not (state.settings.consumer.can_upgrade or state.settings.consumer.can_downgrade):
         raise ApiError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
-    member_id = request.member_id or new_member_id()
+    member_id = request.member_id or state.new_member_id(None)
     check_room(group, member_id, request.group_instance_id, state.settings.consumer.max_size)
     protocols: dict[str, bytes] = {}
     for each in request.protocols:

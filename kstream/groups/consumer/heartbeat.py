@@ -13,7 +13,7 @@ from kstream.errors import ApiError, ErrorCode
 from kstream.groups.consumer.changes import MemberChange
 from kstream.groups.consumer.consumer_records import current_record
 from kstream.groups.consumer.group import ConsumerGroup
-from kstream.groups.consumer.joining import Joining, check_room, new_member_id, replace_static
+from kstream.groups.consumer.joining import Joining, check_room, replace_static
 from kstream.groups.consumer.member import (
     JOIN_EPOCH,
     LEAVE_EPOCH,
@@ -122,7 +122,7 @@ def heartbeat(
 def _joining_member(joining: Joining, request: ConsumerGroupHeartbeatRequest) -> ConsumerMember:
     """What the group knows of who joins. Raises ApiError."""
     group = joining.group
-    member_id = request.member_id or new_member_id()
+    member_id = request.member_id or joining.new_member_id()
     existing = group.static_member(request.instance_id)
     if request.instance_id is None:
         member = group.members.get(member_id) or ConsumerMember(member_id)

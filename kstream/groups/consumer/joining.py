@@ -15,7 +15,6 @@ from kstream.groups.consumer.member import JOIN_EPOCH, ConsumerMember
 from kstream.groups.consumer.upgrade import complete_upgrade, upgrade_records
 from kstream.groups.group_records import group_tombstone
 from kstream.groups.state import GroupState
-from kstream.wire.uuids import format_uuid, random_uuid
 
 
 class Joining:
@@ -41,16 +40,15 @@ class Joining:
                 raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"group {group_id} is not a consumer group")
         self.group = group
 
+    def new_member_id(self) -> str:
+        """For who came without one."""
+        return self._state.new_member_id(None)
+
     def complete(self, out: Outcome) -> None:
         """Nothing can go wrong any more: if this turns a classic group into another, tell who waits in it."""
         classic = self._state.groups.get(self.group.group_id)
         if classic is not None:
             complete_upgrade(classic, out)
-
-
-def new_member_id() -> str:
-    """An id for who came without one, as Kafka makes it."""
-    return format_uuid(random_uuid())
 
 
 def check_room(group: ConsumerGroup, member_id: str, instance_id: str | None, size_max: int) -> None:

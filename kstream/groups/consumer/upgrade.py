@@ -94,7 +94,9 @@ def _upgraded(state: GroupState, classic: ClassicGroup, member: ClassicMember) -
         for topic in assignment.assigned_partitions:
             known = state.cluster.topic_named(topic.topic)
             if known is not None:
-                assigned[known.topic_id] = dict.fromkeys(topic.partitions, classic.generation)
+                # Another topic of the name may have had more partitions.
+                there = (index for index in topic.partitions if index < known.partition_count)
+                assigned[known.topic_id] = dict.fromkeys(there, classic.generation)
     return ConsumerMember(
         member.member_id,
         member_epoch=classic.generation,

@@ -48,6 +48,9 @@ class FakeCluster:
         found = (topic for topic in self._topics.values() if topic.topic_id == topic_id)
         return next(found, None)
 
+    def topics(self) -> list[TopicPartitions]:
+        return list(self._topics.values())
+
     def topic_names(self) -> list[str]:
         return list(self._topics)
 
