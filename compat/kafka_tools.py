@@ -62,3 +62,45 @@ def dump(files: list[Path], *options: str) -> list[str]:
     done = run_tool("DumpLogSegments", "--files", ",".join(map(str, files)), *options)
     assert "Exception" not in done.stderr, done.stderr
     return done.stdout.splitlines()
+
+
+_DECODERS = {
+    "*": (),
+    "__cluster_metadata-*": ("--cluster-metadata-decoder",),
+    "__consumer_offsets-*": ("--offsets-decoder",),
+    "__transaction_state-*": ("--transaction-log-decoder",),
+}
+"""Directories of partitions, and how the tool is told to read their records; the later ones count."""
+
+_EXPECTED = (
+    *("| offset: ", "offset: ", "timestamp: ", "producerId: ", "Dumping ", "Log starting offset: "),
+    *("Snapshot end offset: ", "version: ", "baseOffset: "),
+)
+"""How lines begin that say what is there."""
+_ALARMING = ("isvalid: false", "could not", "error", "mismatch", "unable")
+
+
+def complaints(directory: Path) -> list[str]:
+    """All that DumpLogSegments finds wrong in the files of a log directory that was stopped cleanly."""
+    partitions: dict[Path, tuple[str, ...]] = {}
+    for pattern, options in _DECODERS.items():
+        partitions |= dict.fromkeys(directory.glob(pattern + "/"), options)
+    found: list[str] = []
+    for options in set(partitions.values()):
+        files = [
+            path
+            for partition, those in sorted(partitions.items())
+            if those == options and partition.is_dir()
+            for path in sorted(partition.iterdir())
+            if path.suffix in (".log", ".checkpoint", ".snapshot", ".txnindex") and path.stat().st_size
+        ]
+        if files:
+            found += [line for line in dump(files, "--deep-iteration", *options) if not _is_expected(line)]
+    indexes = [path for path in sorted(directory.glob("*/*index")) if path.suffix in (".index", ".timeindex")]
+    lines = dump(indexes, "--index-sanity-check")
+    remarks = [line for line in lines if not line.startswith("Dumping ")]
+    return found + [line for line in remarks if not line.endswith(("passed sanity check.", " is empty."))]
+
+
+def _is_expected(line: str) -> bool:
+    return line.startswith(_EXPECTED) and not any(word in line.lower() for word in _ALARMING)

@@ -110,4 +110,5 @@ class Broker:
         """Write down that everything is in order. Blocks while files are synced."""
         self.partitions.close()
         self.metadata.close()
-        self.directory.close()
+        # Apache Kafka takes a broker of another epoch for one that lost its records.
+        self.directory.close(broker_epoch=self.metadata.image.brokers[self.node_id].epoch)

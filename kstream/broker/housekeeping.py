@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _FLUSH_CHECK_S = 1.0
 _UNLINK_CHECK_S = 1.0
+_SNAPSHOT_CHECK_S = 1.0
 
 
 class Housekeeping:
@@ -39,6 +40,7 @@ class Housekeeping:
             )
             nursery.start_soon(self._flush_forever)
             nursery.start_soon(self._unlink_forever)
+            nursery.start_soon(self._snapshot_forever)
             if config.log_cleaner_enable:
                 nursery.start_soon(LogCleaner(self._broker).run_forever)
             nursery.start_soon(self.recover)
@@ -145,6 +147,16 @@ class Housekeeping:
             await trio.sleep(_UNLINK_CHECK_S)
             self._broker.directory.trim_open_files()
             await self.unlink()
+
+    async def _snapshot_forever(self) -> None:
+        while True:
+            await trio.sleep(_SNAPSHOT_CHECK_S)
+            if self._broker.metadata.is_snapshot_due():
+                try:
+                    removal = await self._broker.metadata.write_snapshot()
+                    await trio.to_thread.run_sync(removal.finish, limiter=disk_limiter())
+                except (OSError, LogStorageError) as error:
+                    log.error("the metadata has no new snapshot, and its log stays as it is: %s", error)
 
     async def unlink(self) -> None:
         """Unlink files whose time has come (`file.delete.delay.ms`)."""

@@ -67,6 +67,10 @@ class Index:
             begin = max(0, count - _RUN)
             file.seek(begin * self.ENTRY.size)
             content = file.read((count - begin) * self.ENTRY.size)
+        if count > 1 and not any(content[-self.ENTRY.size :]):
+            self._cut_unused()
+            self.load()
+            return
         keys, values = array("q"), array("q")
         for key, value in self.ENTRY.iter_unpack(content):
             keys.append(key)
@@ -76,6 +80,14 @@ class Index:
         self._memory = (begin, keys, values)
         self._written = count
         self._columns = None
+
+    def _cut_unused(self) -> None:
+        """Cut off entries of zeros: Apache Kafka makes indexes as large as they may become, and leaves its
+        metadata log's so even when it stops in order.
+        """
+        used_bytes = len(self.path.read_bytes().rstrip(b"\0"))
+        count = -(-used_bytes // self.ENTRY.size)
+        os.truncate(self.path, count * self.ENTRY.size)
 
     @property
     def count(self) -> int:

@@ -158,6 +158,15 @@ class PartitionLog(LogWriter, LogReader):
         except OSError as error:
             raise LogStorageError(f"{self.directory}: {error}") from error
 
+    def start_anew(self, offset: int, now_ms: int) -> None:
+        """Drop every batch; what is appended next gets `offset`. Raises LogStorageError."""
+        self.check_online()
+        try:
+            truncation.start_anew(self, offset, now_ms)
+        except OSError as error:
+            self.go_offline(error)
+            raise LogStorageError(f"{self.directory}: {error}") from error
+
     def truncate_to(self, offset: int, now_ms: int) -> None:
         """Drop every batch that ends at or behind `offset`: a follower's log that went another way than its
         leader's.

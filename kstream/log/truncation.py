@@ -11,6 +11,21 @@ if TYPE_CHECKING:
     from kstream.log.partition import PartitionLog
 
 
+def start_anew(log: PartitionLog, offset: int, now_ms: int) -> None:
+    """Drop every batch: what comes next has `offset`. For a log of which somebody has all that was before.
+
+    Raises OSError, after which the log must not be used.
+    """
+    for segment in log.segments:
+        segment.unlink()
+    log.segments.replace([Segment.create(log.directory, offset, log.platform, now_ms)])
+    log.directory_changed = True
+    log.end_offset = log.log_start_offset = offset
+    log.recovery_point = min(log.recovery_point, offset)
+    log.leader_epochs.raise_start(offset)
+    log.producers.entries.clear()
+
+
 def truncate_to(log: PartitionLog, offset: int, now_ms: int) -> None:
     """Drop every batch that ends at or behind `offset`, from indexes, epochs and producers too.
 

@@ -100,3 +100,21 @@ def test_numpy_is_imported_only_for_what_is_not_in_memory(tmp_path: Path) -> Non
     )
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_entries_that_were_only_reserved_are_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "0.index"
+    index = OffsetIndex(path)
+    index.clear()
+    for number in range(1, 700):
+        index.append(number * 256, number * 65536)
+    index.flush()
+    content = path.read_bytes()
+    path.write_bytes(content + bytes(10_000 * 8))
+    again = OffsetIndex(path)
+    again.load()
+    assert (again.count, again.last()) == (699, (699 * 256, 699 * 65536))
+    assert path.read_bytes() == content
+    path.write_bytes(bytes(16))
+    again.load()
+    assert again.count == 0

@@ -9,6 +9,8 @@ to register.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kstream.broker.metadata.features import ELIGIBLE_LEADER_REPLICAS, INITIAL_FEATURES, SUPPORTED_FEATURES
 from kstream.broker.metadata.image import BrokerImage, MetadataImage, ResourceType
 from kstream.config.broker import BrokerConfig
@@ -40,13 +42,16 @@ def leader_change(node_id: int) -> LeaderChangeMessage:
     return LeaderChangeMessage(leader_id=node_id, voters=[voter], granting_voters=[voter])
 
 
-def bootstrap_records(config: BrokerConfig) -> list[Message]:
-    """What a cluster is before it has a broker."""
+def bootstrap_records(config: BrokerConfig, formatted: Sequence[Message] = ()) -> list[Message]:
+    """What a cluster is before it has a broker: what `kafka-storage format` wrote, or our own levels."""
     records: list[Message] = [BeginTransactionRecord(name="Bootstrap records")]
-    records += [
-        FeatureLevelRecord(name=name, feature_level=level) for name, level in INITIAL_FEATURES.items()
-    ]
-    if INITIAL_FEATURES[ELIGIBLE_LEADER_REPLICAS]:
+    levels = dict(INITIAL_FEATURES)
+    if formatted:
+        records += formatted
+        levels = {each.name: each.feature_level for each in formatted if isinstance(each, FeatureLevelRecord)}
+    else:
+        records += [FeatureLevelRecord(name=name, feature_level=level) for name, level in levels.items()]
+    if levels.get(ELIGIBLE_LEADER_REPLICAS):
         records.append(
             ConfigRecord(
                 resource_type=ResourceType.BROKER,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from kstream.wire.schema import Message
+
 OFFSETS_TOPIC = "__consumer_offsets"
 TRANSACTIONS_TOPIC = "__transaction_state"
 SHARE_STATE_TOPIC = "__share_group_state"
@@ -54,6 +56,10 @@ class PartitionImage:
     directories: tuple[bytes, ...] = ()
     eligible_leader_replicas: tuple[int, ...] = ()
     last_known_eligible: tuple[int, ...] = ()
+    removing_replicas: tuple[int, ...] = ()
+    adding_replicas: tuple[int, ...] = ()
+    leader_recovery_state: int = 0
+    """1 while a leader that was elected uncleanly has not recovered (KIP-704)."""
 
 
 class TopicImage:
@@ -91,16 +97,21 @@ class BrokerImage(NamedTuple):
     rack: str | None
     is_fenced: bool
     log_dirs: tuple[bytes, ...] = ()
+    features: tuple[tuple[str, int, int], ...] = ()
+    """Name, and lowest and highest level that it supports."""
+    in_controlled_shutdown: bool = False
+    cordoned_log_dirs: tuple[bytes, ...] | None = None
 
 
 class MetadataImage:
-    """Topics, configuration, features, brokers, client quotas and producer ids."""
+    """Topics, configuration, features, brokers, client quotas, producer ids, and what is only kept."""
 
     __slots__ = (
         "brokers",
         "client_quotas",
         "configs",
         "features",
+        "kept",
         "next_producer_id",
         "normalized_names",
         "offset",
@@ -118,6 +129,10 @@ class MetadataImage:
         """Values by key, such as `producer_byte_rate`."""
         self.features: dict[str, int] = {}
         self.brokers: dict[int, BrokerImage] = {}
+        self.kept: dict[tuple[Any, ...], Message] = {}
+        """Records of what only Apache Kafka makes use of (users, ACLs, delegation tokens, controllers), by
+        what they are about, so that snapshots have them.
+        """
         self.next_producer_id = 0
         self.offset = -1
         """Offset of the last record in this image: the epoch of finalized features."""
@@ -128,6 +143,14 @@ class MetadataImage:
         return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def copy(self) -> MetadataImage:
+        """The same, for a thread that reads it while commits go on."""
+        other = MetadataImage()
+        for name in self.__slots__:
+            value = getattr(self, name)
+            setattr(other, name, dict(value) if isinstance(value, dict) else value)
+        return other
 
     def topic_configs(self, name: str) -> Mapping[str, str]:
         """What a topic itself sets, by key."""

@@ -1,7 +1,7 @@
 """Replay: the only code that changes a `MetadataImage`, one record at a time.
 
-Records of features that kstream does not have yet (SCRAM users, ACLs, delegation tokens,
-controllers) are passed over: they stay in the log for the version that knows them.
+Records of features that kstream does not have yet (SCRAM users, ACLs, delegation tokens, controllers) are
+kept as they are, for snapshots and for whoever knows them.
 """
 
 from __future__ import annotations
@@ -21,24 +21,35 @@ from kstream.broker.metadata.image import (
 )
 from kstream.errors import KstreamError
 from kstream.records.schemas.metadata import (
+    AccessControlEntryRecord,
     BrokerRegistrationChangeRecord,
+    ClearElrRecord,
     ClientQuotaRecord,
     ConfigRecord,
+    DelegationTokenRecord,
     FeatureLevelRecord,
     FenceBrokerRecord,
     PartitionChangeRecord,
     PartitionRecord,
     ProducerIdsRecord,
     RegisterBrokerRecord,
+    RegisterControllerRecord,
+    RemoveAccessControlEntryRecord,
+    RemoveDelegationTokenRecord,
     RemoveTopicRecord,
+    RemoveUserScramCredentialRecord,
     TopicRecord,
     UnfenceBrokerRecord,
     UnregisterBrokerRecord,
+    UnregisterControllerRecord,
+    UserScramCredentialRecord,
 )
 from kstream.wire.schema import Message
 
 _LEADER_UNCHANGED = -2
+_RECOVERY_UNCHANGED = -1
 _FENCE, _UNFENCE = 1, -1
+CONTROLLER = "controller"
 
 
 class MetadataFault(KstreamError):
@@ -59,6 +70,12 @@ def replay(image: MetadataImage, record: Message, delta: MetadataDelta) -> None:
     apply = _REPLAYS.get(type(record))
     if apply is not None:
         apply(image, record, delta)
+    elif type(record) in _KEPT:
+        kind, key = _KEPT[type(record)]
+        image.kept[kind, *(getattr(record, name) for name in key)] = record
+    elif type(record) in _FORGOTTEN:
+        kind, key = _KEPT[_FORGOTTEN[type(record)]]
+        image.kept.pop((kind, *(getattr(record, name) for name in key)), None)
 
 
 def _topic(image: MetadataImage, record: TopicRecord, delta: MetadataDelta) -> None:
@@ -97,6 +114,9 @@ def _partition(image: MetadataImage, record: PartitionRecord, delta: MetadataDel
         tuple(record.directories),
         tuple(record.eligible_leader_replicas or ()),
         tuple(record.last_known_elr or ()),
+        tuple(record.removing_replicas),
+        tuple(record.adding_replicas),
+        record.leader_recovery_state,
     )
     count = len(topic.partitions)
     if record.partition_id > count:
@@ -113,6 +133,8 @@ def _partition_change(image: MetadataImage, record: PartitionChangeRecord, delta
     if record.leader != _LEADER_UNCHANGED:
         changes["leader"] = record.leader
         changes["leader_epoch"] = old.leader_epoch + 1
+    if record.leader_recovery_state != _RECOVERY_UNCHANGED:
+        changes["leader_recovery_state"] = record.leader_recovery_state
     for field, name in _PARTITION_LISTS:
         values = getattr(record, field)
         if values is not None:
@@ -124,6 +146,8 @@ _PARTITION_LISTS = (
     ("isr", "isr"),
     ("replicas", "replicas"),
     ("directories", "directories"),
+    ("removing_replicas", "removing_replicas"),
+    ("adding_replicas", "adding_replicas"),
     ("eligible_leader_replicas", "eligible_leader_replicas"),
     ("last_known_elr", "last_known_eligible"),
 )
@@ -201,6 +225,11 @@ def _register_broker(image: MetadataImage, record: RegisterBrokerRecord, delta: 
         record.rack,
         record.fenced,
         tuple(record.log_dirs),
+        tuple(
+            (each.name, each.min_supported_version, each.max_supported_version) for each in record.features
+        ),
+        record.in_controlled_shutdown,
+        None if record.cordoned_log_dirs is None else tuple(record.cordoned_log_dirs),
     )
     delta.brokers_changed.add(record.broker_id)
 
@@ -216,8 +245,12 @@ def _broker_change(
     broker = _broker(image, record.broker_id)
     if record.fenced in (_FENCE, _UNFENCE):
         broker = broker._replace(is_fenced=record.fenced == _FENCE)
+    if record.in_controlled_shutdown:
+        broker = broker._replace(in_controlled_shutdown=True)
     if record.log_dirs:
         broker = broker._replace(log_dirs=tuple(record.log_dirs))
+    if record.cordoned_log_dirs is not None:
+        broker = broker._replace(cordoned_log_dirs=tuple(record.cordoned_log_dirs))
     image.brokers[record.broker_id] = broker
     delta.brokers_changed.add(record.broker_id)
 
@@ -228,6 +261,22 @@ def _fence(
     broker = _broker(image, record.id)
     image.brokers[record.id] = broker._replace(is_fenced=isinstance(record, FenceBrokerRecord))
     delta.brokers_changed.add(record.id)
+
+
+def _clear_eligible(image: MetadataImage, record: ClearElrRecord, delta: MetadataDelta) -> None:
+    """No eligible leader replicas any more (KIP-966), of one topic or of all."""
+    if record.topic_name:
+        topic = image.topics_by_name.get(record.topic_name)
+        if topic is None:
+            raise MetadataFault(f"a record speaks of topic {record.topic_name}, which does not exist")
+        topics = [topic]
+    else:
+        topics = list(image.topics_by_name.values())
+    for topic in topics:
+        for partition in topic.partitions:
+            if partition.eligible_leader_replicas or partition.last_known_eligible:
+                cleared = dataclasses.replace(partition, eligible_leader_replicas=(), last_known_eligible=())
+                _replace(image, image.topics_by_id[topic.topic_id], cleared, delta)
 
 
 def _topic_by_id(image: MetadataImage, topic_id: bytes) -> TopicImage:
@@ -258,4 +307,21 @@ _REPLAYS: dict[type[Message], Callable[[MetadataImage, Any, MetadataDelta], None
     BrokerRegistrationChangeRecord: _broker_change,
     FenceBrokerRecord: _fence,
     UnfenceBrokerRecord: _fence,
+    ClearElrRecord: _clear_eligible,
 }
+
+_KEPT: dict[type[Message], tuple[str, tuple[str, ...]]] = {
+    UserScramCredentialRecord: ("SCRAM credential", ("name", "mechanism")),
+    AccessControlEntryRecord: ("ACL", ("id",)),
+    DelegationTokenRecord: ("delegation token", ("token_id",)),
+    RegisterControllerRecord: (CONTROLLER, ("controller_id",)),
+}
+"""What is kept: what it is called, and the fields that tell one from another."""
+
+_FORGOTTEN: dict[type[Message], type[Message]] = {
+    RemoveUserScramCredentialRecord: UserScramCredentialRecord,
+    RemoveAccessControlEntryRecord: AccessControlEntryRecord,
+    RemoveDelegationTokenRecord: DelegationTokenRecord,
+    UnregisterControllerRecord: RegisterControllerRecord,
+}
+"""The records that end what was kept."""

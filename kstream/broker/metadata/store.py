@@ -4,13 +4,15 @@ A commit is one batch of records, so a crash leaves all of it or nothing. It is 
 replayed, and replayed before anybody is answered: what a client was told survives a power cut. A failed
 sync proves nothing when it is tried again, so after one no further commit is accepted until the next start.
 
-Snapshots are read (`loading`) but not written yet, so the log keeps everything.
+Every so often a snapshot of the image is written, and the log before an older one goes (`snapshots`).
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import trio
@@ -20,14 +22,16 @@ from kstream.broker.metadata.delta import MetadataDelta
 from kstream.broker.metadata.elections import election_records, renewal_records
 from kstream.broker.metadata.image import METADATA_TOPIC, MetadataImage
 from kstream.broker.metadata.loading import Loader
-from kstream.broker.metadata.replay import replay
+from kstream.broker.metadata.replay import CONTROLLER, replay
+from kstream.broker.metadata.snapshots import formatted_records, remove_unfinished
+from kstream.broker.metadata.snapshotting import Snapshotting, log_config
 from kstream.clock import Clock
 from kstream.config.broker import BrokerConfig
 from kstream.errors import ApiError, ErrorCode
-from kstream.log.config import LogConfig
 from kstream.log.directory import LogDirectory
 from kstream.log.errors import LogStorageError
 from kstream.log.partition import Origin, PartitionLog
+from kstream.log.retention import Removal
 from kstream.records.batch import read_header
 from kstream.records.builder import build_batch
 from kstream.records.control import quorum_batch
@@ -37,8 +41,6 @@ from kstream.wire.schema import Message
 from kstream.wire.uuids import METADATA_TOPIC_ID
 
 log = logging.getLogger(__name__)
-
-BATCH_BYTES_MAX = 64 * 1024 * 1024
 
 Result = TypeVar("Result")
 
@@ -67,6 +69,7 @@ class MetadataStore:
         self._sync_failed = False
         """Whether the log has a commit of which nobody knows whether it is on the disk."""
         self._listeners: list[Callable[[MetadataDelta], None]] = []
+        self._snapshotting = Snapshotting(partition_log, config, clock.now_ms())
 
     @classmethod
     def open(cls, directory: LogDirectory, config: BrokerConfig, clock: Clock) -> MetadataStore:
@@ -76,15 +79,18 @@ class MetadataStore:
             LogStorageError: the log cannot be read or written.
             MetadataFault, CorruptBatch: its records make no sense.
         """
-        settings = LogConfig(max_message_bytes=BATCH_BYTES_MAX)
         now_ms = clock.now_ms()
         partition_log = directory.open_partition(
-            METADATA_TOPIC, 0, settings, topic_id=METADATA_TOPIC_ID, now_ms=now_ms
+            METADATA_TOPIC, 0, log_config(config), topic_id=METADATA_TOPIC_ID, now_ms=now_ms
         )
         store = cls(partition_log, config, clock)
         try:
             store._load()
-            store._begin(directory.directory_id, was_clean=directory.was_clean)
+            store._begin(directory)
+            store._tell_what_is_only_kept()
+        except OSError as error:
+            partition_log.close(clean=False)
+            raise LogStorageError(f"{partition_log.directory}: {error}") from error
         except BaseException:
             partition_log.close(clean=False)
             raise
@@ -135,6 +141,24 @@ class MetadataStore:
 
         return await self.update(operation)
 
+    def is_snapshot_due(self) -> bool:
+        """Whether `write_snapshot` should be called."""
+        return not self._sync_failed and self._snapshotting.is_due(self._clock.now_ms())
+
+    async def write_snapshot(self) -> Removal:
+        """Write the image as it is, and let go of what retention does not want any more; `finish` the
+        removal in a thread.
+
+        Raises OSError, LogStorageError: what was there is still there.
+        """
+        now_ms = self._clock.now_ms()
+        async with self._lock:
+            # Nothing is half committed now; while the thread writes, commits go on.
+            image = self.image.copy()
+        write = partial(self._snapshotting.write, image, epoch=self._leader_epoch, now_ms=now_ms)
+        count = await trio.to_thread.run_sync(write)
+        return self._snapshotting.let_go(count, now_ms)
+
     async def _commit(self, records: Sequence[Message]) -> None:
         try:
             if self._sync_failed:
@@ -167,6 +191,7 @@ class MetadataStore:
             now_ms=self._clock.now_ms(),
             origin=Origin.COORDINATOR,
         )
+        self._snapshotting.on_batches(len(batch), self._clock.now_ms())
 
     def _apply(self, records: Sequence[Message]) -> None:
         delta = MetadataDelta()
@@ -186,15 +211,16 @@ class MetadataStore:
         for listener in self._listeners:
             listener(delta)
 
-    def _begin(self, directory_id: bytes, *, was_clean: bool) -> None:
-        epochs = [] if was_clean else renewal_records(self.image, self._config.node_id)
+    def _begin(self, directory: LogDirectory) -> None:
+        epochs = [] if directory.was_clean else renewal_records(self.image, self._config.node_id)
         if self._log.end_offset == 0:
             now_ms = self._clock.now_ms()
             self._append(quorum_batch(bootstrap.leader_change(self._config.node_id), timestamp_ms=now_ms))
         if not self.image.features:
-            self._commit_blocking(bootstrap.bootstrap_records(self._config))
+            formatted = formatted_records(directory.path, self._log.directory)
+            self._commit_blocking(bootstrap.bootstrap_records(self._config, formatted))
         registration = bootstrap.registration_records(
-            self.image, self._config, directory_id, broker_epoch=self._log.end_offset
+            self.image, self._config, directory.directory_id, broker_epoch=self._log.end_offset
         )
         if registration:
             self._commit_blocking(registration)
@@ -202,11 +228,20 @@ class MetadataStore:
         if epochs:
             self._commit_blocking(epochs)
 
+    def _tell_what_is_only_kept(self) -> None:
+        kinds = Counter(str(kind) for kind, *_ in self.image.kept)
+        del kinds[CONTROLLER]
+        if kinds:
+            told = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.items())
+            log.warning("the metadata has %s: kept for Apache Kafka, but without effect here", told)
+
     def _load(self) -> None:
         """Load what recovery left on the disk."""
+        remove_unfinished(self._log.directory)
         loader = Loader()
-        loader.load(self._log)
+        loader.load(self._log, self._clock.now_ms())
         self.image = loader.image
+        self._snapshotting.on_batches(loader.size_bytes, loader.last_timestamp_ms)
         self._leader_epoch = max(self._leader_epoch, loader.leader_epoch)
         if loader.is_in_transaction:
             self._commit_blocking([AbortTransactionRecord(reason="The log ended in the transaction.")])

@@ -65,29 +65,76 @@ def test_a_log_from_its_start_needs_no_snapshot(tmp_path: Path) -> None:
     log = log_of(tmp_path / "log", "abcdef")
     (tmp_path / "log" / "00000000000000000000-0000000000.checkpoint").write_bytes(b"not read")
     loader = Loader()
-    loader.load(log)
+    loader.load(log, NOW_MS)
     assert (settings(loader), loader.image.offset, loader.leader_epoch) == ("abcdef", 5, 3)
     log.close()
 
 
-def test_a_shortened_log_continues_its_newest_snapshot(tmp_path: Path) -> None:
-    log = log_of(tmp_path / "log", "abcdef")
-    log.delete_records(2)
-    for end_offset, names in ((1, "old"), (3, "xy"), (9, "new")):
-        path = tmp_path / "log" / f"{end_offset:020}-{7:010}.checkpoint"
+def put_snapshots(log: PartitionLog, *snapshots: tuple[int, str]) -> None:
+    for end_offset, names in snapshots:
+        path = log.directory / f"{end_offset:020}-{7:010}.checkpoint"
         path.write_bytes(snapshot([setting(name) for name in names]))
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_a_log_continues_its_newest_snapshot(tmp_path: Path, start: int) -> None:
+    log = log_of(tmp_path / "log", "abcdef")
+    log.delete_records(start)
+    put_snapshots(log, (1, "old"), (3, "xy"))
     loader = Loader()
-    loader.load(log)
+    loader.load(log, NOW_MS)
     # The snapshot ends in the middle of the batch of c and d.
     assert (settings(loader), loader.image.offset, loader.leader_epoch) == ("defxy", 5, 7)
     log.close()
 
 
+@pytest.mark.parametrize("damage", ["cut", "a bit", "no footer", "empty"])
+def test_a_damaged_snapshot_is_passed_over(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = log_of(tmp_path / "log", "abcdef")
+    put_snapshots(log, (2, "older"), (3, "xy"))
+    path = log.directory / f"{3:020}-{7:010}.checkpoint"
+    whole = path.read_bytes()
+    footer_bytes = len(quorum_batch(SnapshotFooterRecord(), timestamp_ms=NOW_MS))
+    damaged = {
+        "cut": whole[:-1],
+        "a bit": whole[:200] + bytes([whole[200] ^ 4]) + whole[201:],
+        "no footer": whole[:-footer_bytes],
+        "empty": b"",
+    }
+    path.write_bytes(damaged[damage])
+    loader = Loader()
+    loader.load(log, NOW_MS)
+    assert (settings(loader), loader.image.offset) == ("cdeflor", 5)
+    assert f"{path}" in caplog.text
+    log.delete_records(3)
+    with pytest.raises(MetadataFault, match="restore one"):
+        Loader().load(log, NOW_MS)
+    log.close()
+
+
+def test_a_log_that_ends_before_its_snapshot_goes_on_behind_it(tmp_path: Path) -> None:
+    log = log_of(tmp_path / "log", "abcdef")
+    put_snapshots(log, (9, "new"))
+    loader = Loader()
+    loader.load(log, NOW_MS)
+    assert (settings(loader), loader.image.offset) == ("enw", 8)
+    data = batch([setting("z")])
+    log.append(data, [read_header(data)], leader_epoch=7, now_ms=NOW_MS, origin=Origin.COORDINATOR)
+    log.close()
+    again = PartitionLog.open(tmp_path / "log", LogConfig(), now_ms=NOW_MS)
+    loader = Loader()
+    loader.load(again, NOW_MS)
+    assert (settings(loader), loader.image.offset) == ("enwz", 9)
+    again.close()
+
+
 def test_a_shortened_log_without_a_snapshot(tmp_path: Path) -> None:
     log = log_of(tmp_path / "log", "abcdef")
     log.delete_records(2)
-    with pytest.raises(MetadataFault, match="no snapshot"):
-        Loader().load(log)
+    with pytest.raises(MetadataFault, match="no snapshot has what was before"):
+        Loader().load(log, NOW_MS)
     log.close()
 
 
