@@ -48,7 +48,7 @@ class State:
     def followed_by(self, after: State) -> State:
         """What is known when another server told its state."""
         kept = {name: value for name, value in self.things.items() if not after.tells(name)}
-        return State(kept | after.things)
+        return State(kept | after.things, self.untold & after.untold)
 
     def differences(self, after: State) -> list[str]:
         """What another server tells differently."""

@@ -84,7 +84,8 @@ def take_turns(folder: Path, turns: Sequence[Turn], *, tell: Callable[[str], Non
             if not number:
                 writing.create(asking)
             writing.write(asking, server.bootstrap, number, state.untold)
-            before = before.followed_by(_settled(asking))
+            settled = _settled(asking)
+            before = before.followed_by(settled) if number else settled
             asking.close()
             if turn.is_killed:
                 server.kill()
