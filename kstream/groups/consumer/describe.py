@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from kstream.errors import ErrorCode
 from kstream.groups.cluster import Cluster
@@ -44,7 +44,8 @@ def _member(cluster: Cluster, group: ConsumerGroup, member: ConsumerMember) -> M
     held: dict[bytes, list[int]] = {}
     for partitions in (member.assigned, member.revoking):
         for topic_id, indexes in partitions.items():
-            held.setdefault(topic_id, []).extend(indexes)
+            held.setdefault(topic_id, []).extend(sorted(indexes))
+    target = group.targets.get(member.member_id, {})
     return Member(
         member_id=member.member_id,
         instance_id=member.instance_id,
@@ -55,17 +56,17 @@ def _member(cluster: Cluster, group: ConsumerGroup, member: ConsumerMember) -> M
         subscribed_topic_names=sorted(member.topic_names),
         subscribed_topic_regex=member.topic_regex,
         assignment=_assignment(cluster, held),
-        target_assignment=_assignment(cluster, group.targets.get(member.member_id, {})),
+        target_assignment=_assignment(cluster, {key: sorted(each) for key, each in target.items()}),
         member_type=_CLASSIC_MEMBER if member.is_classic else _CONSUMER_MEMBER,
     )
 
 
-def _assignment(cluster: Cluster, partitions: Mapping[bytes, Collection[int]]) -> Assignment:
+def _assignment(cluster: Cluster, partitions: Mapping[bytes, list[int]]) -> Assignment:
     """Topics that exist, with their names."""
     named = [(cluster.topic_identified(topic_id), indexes) for topic_id, indexes in partitions.items()]
     return Assignment(
         topic_partitions=[
-            TopicPartitions(topic_id=topic.topic_id, topic_name=topic.name, partitions=sorted(indexes))
+            TopicPartitions(topic_id=topic.topic_id, topic_name=topic.name, partitions=indexes)
             for topic, indexes in named
             if topic is not None
         ]

@@ -30,6 +30,10 @@ class FakeCluster:
         self.names[topic_id] = name
         return topic_id
 
+    def put(self, topic_id: bytes, name: str, partition_count: int) -> None:
+        """A topic as it is on a real server."""
+        self._topics[name] = TopicPartitions(topic_id, name, partition_count)
+
     def grow(self, name: str, partition_count: int) -> None:
         self.version += 1
         self._topics[name] = self._topics[name]._replace(partition_count=partition_count)
