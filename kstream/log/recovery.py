@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from kstream.log.checkpoints import CorruptCheckpoint
@@ -23,7 +25,7 @@ from kstream.log.platform import Platform
 from kstream.log.producers import ProducerState
 from kstream.log.replay import headers_from, load_producers
 from kstream.log.segment import Segment
-from kstream.log.verification import Verified, set_segment_aside, verify_segment
+from kstream.log.verification import set_aside_behind, verify_segment
 from kstream.wire.uuids import format_uuid
 
 _log = logging.getLogger(__name__)
@@ -74,6 +76,8 @@ def open_files(
             was_clean = False
     if segments and not was_clean:
         recovered = _recover(segments, recovery_point)
+        if not config.is_compacted:
+            _tell_holes(recovered)
         segments, end_offset = recovered.segments, recovered.end_offset
     if not segments or log_start_offset > end_offset:
         # All that is left lies before the log's start, or there is nothing.
@@ -141,23 +145,35 @@ def _recover(segments: list[Segment], recovery_point: int) -> Recovered:
     epochs: list[tuple[int, int]] = []
     first_offset = -1
     end_offset = segments[0].base_offset
-    is_cut = False
     for number, segment in enumerate(segments):
         is_last = number + 1 == len(segments)
         if not is_last and _is_on_disk(segment, segments[number + 1].base_offset, recovery_point):
             kept.append(segment)
             continue
-        if is_cut and segment.base_offset != end_offset:
-            set_segment_aside(segment)
-            continue
         if first_offset < 0:
             first_offset = segment.base_offset
-        verified: Verified = verify_segment(segment)
+        verified = verify_segment(segment, partial(set_aside_behind, segments[number + 1 :]))
         epochs += verified.epochs
         end_offset = verified.next_offset
-        is_cut = is_cut or verified.is_cut
         kept.append(segment)
+        if not is_last and segments[number + 1].is_abandoned:
+            break
     return Recovered(kept, end_offset, first_offset, epochs)
+
+
+def _tell_holes(recovered: Recovered) -> None:
+    """Say which offsets no segment has. What lies behind them is good, and served, as Apache Kafka does."""
+    for segment, following in pairwise(recovered.segments):
+        if following.base_offset < recovered.first_offset:
+            continue
+        end_offset = segment.next_offset()
+        if end_offset < following.base_offset:
+            _log.error(
+                "%s: offsets %d to %d are missing: the disk lost them before they were synced",
+                segment.directory,
+                end_offset,
+                following.base_offset - 1,
+            )
 
 
 def _is_on_disk(segment: Segment, next_base: int, recovery_point: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,12 +24,13 @@ class Verified(NamedTuple):
     next_offset: int
     epochs: list[tuple[int, int]]
     """(leader epoch, first offset), one for each change."""
-    is_cut: bool
-    """Whether the file had more than the good front, be it zeros."""
 
 
-def verify_segment(segment: Segment) -> Verified:
+def verify_segment(segment: Segment, before_cut: Callable[[int], None]) -> Verified:
     """Check every batch of a segment, end it at the first bad one, and rebuild its indexes.
+
+    `before_cut(next_offset)` is called when more than the good front is there, be it zeros, and before that
+    goes: until it returned, a start that comes after a crash finds the same.
 
     Raises OSError.
     """
@@ -58,13 +60,13 @@ def verify_segment(segment: Segment) -> Verified:
         )
         next_offset = header.next_offset
         position = end
-    is_cut = position < file_bytes
-    if is_cut:
+    if position < file_bytes:
+        before_cut(next_offset)
         _keep_aside(segment.path, file, position, file_bytes, reason)
     segment.size_bytes = position
     file.cut(position)
     segment.finish_indexes()
-    return Verified(next_offset, epochs, is_cut)
+    return Verified(next_offset, epochs)
 
 
 def _read_sane_header(
@@ -96,6 +98,8 @@ def _keep_aside(path: Path, file: SegmentFile, position: int, end: int, reason: 
                 break
             out.write(piece)
             at += len(piece)
+        out.flush()
+        os.fsync(out.fileno())
     _log.warning(
         "%s ends at byte %d: %s. The %d bytes behind are kept in %s",
         path,
@@ -117,8 +121,17 @@ def _end_of_content(fd: int, begin: int, end: int) -> int:
     return begin
 
 
-def set_segment_aside(segment: Segment) -> None:
-    """Take a segment that lies behind a corruption out of the log, without losing it. Raises OSError."""
+def set_aside_behind(segments: Sequence[Segment], next_offset: int) -> None:
+    """Take segments that lie behind a corruption out of the log, without losing them, unless they go on
+    where the good ones end. Raises OSError.
+    """
+    if segments and segments[0].base_offset != next_offset:
+        # The last one first: what is left goes on without a gap, whenever the process dies.
+        for segment in reversed(segments):
+            _set_aside(segment)
+
+
+def _set_aside(segment: Segment) -> None:
     aside = segment.path.with_name(f"{segment.path.name}.corrupt-0")
     _log.warning("%s lies behind a corruption; it is kept as %s", segment.path, aside.name)
     segment.path.rename(aside)

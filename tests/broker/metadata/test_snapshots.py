@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import pytest
 import trio
@@ -24,6 +19,7 @@ from kstream.records.schemas.metadata import (
     UserScramCredentialRecord,
 )
 from tests.broker.metadata.opening import Opened, opened
+from tests.dying import Died, dying
 
 SETTINGS = {
     "internal_metadata_log_segment_bytes": "1000",
@@ -151,37 +147,6 @@ def test_what_retention_lets_go(
         outlived(files, log_bytes, log_start_offset=log_start_offset, bytes_max=limit, before_ms=before_ms)
         == expected
     )
-
-
-class Died(BaseException):
-    """The process is gone."""
-
-
-@contextmanager
-def dying(calls_left: int) -> Iterator[list[str]]:
-    """The process dies at the nth of the calls that change what is on the disk; which calls there were."""
-    calls: list[str] = []
-
-    def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **keywords: Any) -> Any:
-            if len(calls) == calls_left:
-                raise Died
-            calls.append(name)
-            return function(*arguments, **keywords)
-
-        return call
-
-    patches = [
-        patch.object(os, name, counted(name, getattr(os, name)))
-        for name in ("write", "fsync", "replace", "rename", "unlink", "ftruncate")
-    ]
-    for each in patches:
-        each.start()
-    try:
-        yield calls
-    finally:
-        for each in reversed(patches):
-            each.stop()
 
 
 def test_death_at_every_step(tmp_path: Path) -> None:

@@ -1,0 +1,230 @@
+"""What a start may find besides torn segments: rows of docs/storage.md without a file of their own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kstream.log.config import LogConfig
+from kstream.log.directory import RECOVERY_POINTS, LogDirectory
+from kstream.log.errors import LogStorageError, UnusableDirectory
+from kstream.log.partition import PartitionLog
+from tests.dying import Died, dying
+from tests.log.support import NOW_MS, append, batch_of, end_transaction, open_log, read_records
+
+CONFIG = LogConfig(segment_bytes=600, index_interval_bytes=100, retention_ms=-1)
+
+
+def filled(directory: Path, batches: int = 20) -> PartitionLog:
+    """A log with that many batches of two records, in several segments."""
+    log = open_log(directory, CONFIG)
+    for number in range(batches):
+        append(log, batch_of(2, value=b"%03d" % number))
+    return log
+
+
+def values(log: PartitionLog) -> list[bytes]:
+    """One value for each batch."""
+    return [record.value or b"" for record in read_records(log)][::2]
+
+
+def asides(directory: Path) -> dict[str, bytes]:
+    """What recovery kept, by name."""
+    return {path.name: path.read_bytes() for path in directory.iterdir() if ".corrupt-" in path.name}
+
+
+def aborted(log: PartitionLog) -> list[tuple[int, int, int]]:
+    return [
+        (entry.producer_id, entry.first_offset, entry.last_offset)
+        for segment in log.segments
+        for entry in segment.txn_index.entries
+    ]
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "odd", "garbage", "of another segment", "orphan"])
+def test_transaction_indexes_come_back(tmp_path: Path, damage: str) -> None:
+    directory = tmp_path / "t-0"
+    log = open_log(directory, CONFIG)
+    for number in range(12):
+        batch = batch_of(
+            1, producer_id=5, producer_epoch=0, base_sequence=number, is_transactional=True, value=bytes(60)
+        )
+        append(log, batch)
+        end_transaction(log, 5, is_commit=False)
+    expected = aborted(log)
+    paths = sorted(directory.glob("*.txnindex"))
+    assert len(paths) > 2
+    content = paths[1].read_bytes()
+    if damage == "missing":
+        paths[1].unlink()
+    elif damage == "orphan":
+        (directory / f"{999:020d}.txnindex").write_bytes(content)
+    else:
+        damaged = {
+            "empty": b"",
+            "odd": content[:-1],
+            "garbage": bytes(range(34)),
+            "of another segment": paths[0].read_bytes(),
+        }
+        paths[1].write_bytes(damaged[damage])
+    assert aborted(open_log(directory, CONFIG)) == expected
+    assert not (directory / f"{999:020d}.txnindex").exists()
+
+
+@pytest.mark.parametrize("recovery_point", [0, 7, 38, 40, 41, 10_000])
+def test_a_recovery_point_that_is_behind_or_ahead(tmp_path: Path, recovery_point: int) -> None:
+    """Ahead of the log it proves nothing that is there wrong, and the newest segment is checked always."""
+    filled(tmp_path / "t-0")
+    path = max((tmp_path / "t-0").glob("*.log"))
+    path.write_bytes(path.read_bytes().rstrip(b"\0")[:-1] + b"x")
+    log = open_log(tmp_path / "t-0", CONFIG, recovery_point=recovery_point)
+    assert (log.end_offset, len(values(log))) == (38, 19)
+    assert log.recovery_point <= 38
+    assert append(log, batch_of(1)).base_offset == 38
+
+
+def test_a_directory_that_was_copied_while_live(tmp_path: Path) -> None:
+    """Its files are of different moments; what is read is what was there at one, without a gap."""
+    source = tmp_path / "source"
+    directory = LogDirectory.open(source)
+    log = directory.open_partition("t", 0, CONFIG, topic_id=None, now_ms=NOW_MS)
+    written = 0
+    for turn in range(6):
+        copy = tmp_path / f"copy-{turn}"
+        for name in sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file()):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, copy / name)
+            append(log, batch_of(2, value=b"%03d" % written))
+            written += 1
+        directory.write_checkpoints()
+        shutil.copyfile(source / RECOVERY_POINTS, copy / RECOVERY_POINTS)  # of later than all the rest
+        opened = LogDirectory.open(copy)
+        again = opened.open_partition("t", 0, CONFIG, topic_id=None, now_ms=NOW_MS)
+        found = values(again)
+        assert found == [b"%03d" % number for number in range(len(found))]
+        assert append(again, batch_of(1)).base_offset == 2 * len(found)
+        opened.close()
+    directory.close()
+
+
+@contextmanager
+def nobody() -> Iterator[Path]:
+    """A folder of a user whom modes of files bind, as they do not bind root."""
+    with tempfile.TemporaryDirectory(prefix="kstream-nobody-") as name:
+        folder = Path(name)
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.chown(folder, 65534, 65534)
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            for path in [folder, *folder.rglob("*")]:
+                path.chmod(0o755)
+            if is_root:
+                os.seteuid(0)
+
+
+def test_read_only_files_are_read_and_not_written(tmp_path: Path) -> None:
+    open_log(tmp_path / "warm-0", CONFIG).close()  # modules that are imported late, while that is allowed
+    with nobody() as folder:
+        log = filled(folder / "t-0")
+        expected = values(log)
+        log.close()
+        for path in (folder / "t-0").iterdir():
+            path.chmod(0o444)
+        again = open_log(folder / "t-0", CONFIG, was_clean=True)
+        assert values(again) == expected
+        with pytest.raises(LogStorageError):
+            append(again, batch_of(1))
+        assert values(again) == expected
+        again.close(clean=False)
+
+
+def test_a_read_only_directory_is_refused_with_words() -> None:
+    with nobody() as folder:
+        LogDirectory.open(folder / "data").close()
+        for path in [*(folder / "data").iterdir(), folder / "data"]:
+            path.chmod(0o555)
+        with pytest.raises(UnusableDirectory, match="cannot write to"):
+            LogDirectory.open(folder / "data")
+
+
+def test_death_at_every_step_of_recovery(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    filled(source)
+    logs = sorted(source.glob("*.log"))
+    content = bytearray(logs[2].read_bytes())
+    content[-5] ^= 0x20  # what is behind it is kept aside
+    logs[2].write_bytes(content)
+    for path in source.glob("*.index"):
+        path.write_bytes(b"odd")
+    undisturbed = tmp_path / "undisturbed"
+    shutil.copytree(source, undisturbed)
+    expected, kept = values(open_log(undisturbed, CONFIG)), asides(undisturbed)
+    assert (len(expected), len(kept)) == (17, 2)
+    step = 0
+    while True:
+        directory = tmp_path / f"at-{step}"
+        shutil.copytree(source, directory)
+        try:
+            with dying(step) as calls:
+                open_log(directory, CONFIG)
+        except Died:
+            pass
+        else:
+            break
+        assert values(open_log(directory, CONFIG)) == expected
+        assert asides(directory) == kept
+        step += 1
+    assert len(calls) > 8
+
+
+def test_death_at_every_step_of_retention(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    filled(source).close()
+    config = LogConfig(segment_bytes=600, index_interval_bytes=100, retention_ms=-1, retention_bytes=1000)
+    step = 0
+    while True:
+        directory = tmp_path / f"at-{step}"
+        shutil.copytree(source, directory)
+        log = open_log(directory, config, was_clean=True)
+        try:
+            with dying(step) as calls:
+                log.delete_old_segments(NOW_MS).finish()
+        except Died:
+            pass
+        else:
+            break
+        again = open_log(directory, config)
+        first = again.log_start_offset // 2
+        assert values(again) == [b"%03d" % number for number in range(first, 20)]
+        again.delete_old_segments(NOW_MS).finish()
+        assert again.size_bytes < 1600
+        assert not list(directory.glob("*.deleted"))
+        step += 1
+    assert {"rename", "unlink"} <= set(calls)
+
+
+def test_a_hole_is_told_and_what_lies_behind_it_is_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A power cut may take a segment that was never synced, and leave a later one: as Kafka, keep that."""
+    log = filled(tmp_path / "t-0")
+    bases = [segment.base_offset for segment in log.segments]
+    (tmp_path / "t-0" / f"{bases[2]:020d}.log").unlink()
+    with caplog.at_level(logging.WARNING):
+        again = open_log(tmp_path / "t-0", CONFIG)
+    assert f"offsets {bases[2]} to {bases[3] - 1} are missing" in caplog.text
+    assert again.end_offset == 40
+    expected = [number for number in range(20) if not bases[2] <= 2 * number < bases[3]]
+    assert values(again) == [b"%03d" % number for number in expected]
+    assert again.read(bases[2], 1).first_offset == bases[3]
+    assert append(again, batch_of(1)).base_offset == 40
