@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from kstream.config.topics import topic_values
 from kstream.errors import ApiError
 from kstream.log.config import LogConfig
 from kstream.log.directory import LogDirectory
+from kstream.log.errors import LogStorageError
+
+log = logging.getLogger(__name__)
 
 
 class Broker:
@@ -107,8 +111,15 @@ class Broker:
                 raise ApiError(created.error.code, f"topic {created.name}: {created.error.message}")
 
     def close(self) -> None:
-        """Write down that everything is in order. Blocks while files are synced."""
+        """Write down that everything is in order, if the disk takes it. Blocks while files are synced."""
         self.partitions.close()
-        self.metadata.close()
-        # Apache Kafka takes a broker of another epoch for one that lost its records.
-        self.directory.close(broker_epoch=self.metadata.image.brokers[self.node_id].epoch)
+        try:
+            try:
+                self.metadata.close()
+            finally:
+                # Apache Kafka takes a broker of another epoch for one that lost its records.
+                self.directory.close(broker_epoch=self.metadata.image.brokers[self.node_id].epoch)
+        except (OSError, LogStorageError) as error:
+            log.error(
+                "not all was written down (%s): the next start checks the logs, and loses nothing", error
+            )
