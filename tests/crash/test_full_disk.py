@@ -1,4 +1,4 @@
-"""A real file system that is small: producers wait, consumers go on, and writing resumes once there is room."""
+"""A real file system that is small: producers wait, consumers go on, and writing resumes by itself."""
 
 from __future__ import annotations
 
