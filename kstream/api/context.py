@@ -21,6 +21,7 @@ class RequestContext:
         "local_address",
         "peer_address",
         "principal",
+        "repeats_to",
         "throttle_ms",
     )
 
@@ -47,6 +48,8 @@ class RequestContext:
         self.connection_id = connection_id
         self.principal = "User:ANONYMOUS"
         self.batches_produced = 0
+        self.repeats_to = 0
+        """`server.repeats` says what of."""
         self.throttle_ms = 0
         """For how long this client is not listened to once it has its answer: it is above its quota."""
 

@@ -111,7 +111,8 @@ async def _produce_all(
         partition_answers: list[PartitionProduceResponse] = []
         key = topic.topic_id if uses_topic_ids else topic.name
         for number, produced in enumerate(topic.partition_data, 1):
-            answer = await _produce(context, key, produced, acks, now_ms, enlisted)
+            records = cast("memoryview | None", produced.records)
+            answer = await produce_one(context, key, produced.index, records, acks, now_ms, enlisted)
             partition_answers.append(answer)
             if not number % _BATCHES_PER_TURN:
                 await trio.lowlevel.checkpoint()
@@ -218,20 +219,23 @@ def _unanswered(code: int) -> ProtocolError:
     return ProtocolError(f"producing with acks=0 failed with {ErrorCode(code).name}")
 
 
-async def _produce(
+async def produce_one(
     context: RequestContext,
     topic: str | bytes,
-    produced: PartitionProduceData,
+    index: int,
+    records: memoryview | None,
     acks: int,
     now_ms: int,
-    enlisted: Enlisted | None,
+    enlisted: Enlisted | None = None,
 ) -> PartitionProduceResponse:
-    answer = PartitionProduceResponse(index=produced.index, base_offset=-1)
+    """Append the batch for one partition, by its topic's name or id; the answer says what was wrong. HOT."""
+    answer = PartitionProduceResponse(index=index, base_offset=-1)
     partition: Partition | None = None
     try:
         broker = context.broker
-        partition = await broker.partitions.get(topic, produced.index)
-        records = _NO_RECORDS if produced.records is None else cast(memoryview, produced.records)
+        partition = await broker.partitions.get(topic, index)
+        if records is None:
+            records = _NO_RECORDS
         if not -1 <= acks <= 1:
             fault = request_fault(records, context.api_version)
             raise fault or ApiError(ErrorCode.INVALID_REQUIRED_ACKS)
@@ -244,14 +248,14 @@ async def _produce(
             validate=broker.config.validate_records,
             batches_seen=batches_seen,
             now_ms=now_ms,
-            guard=None if enlisted is None else enlisted.guard((topic, produced.index)),
+            guard=None if enlisted is None else enlisted.guard((topic, index)),
         )
         context.batches_produced += (result.last_offset - result.base_offset) // RECORDS_PER_FIRST_BATCH
         answer.base_offset = result.base_offset
         answer.log_append_time_ms = result.log_append_time_ms
         answer.log_start_offset = result.log_start_offset
     except InvalidBatch as error:
-        log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, produced.index, error)
+        log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, index, error)
         answer.error_code = error.code
         answer.error_message = error.message
         answer.record_errors = [
@@ -261,15 +265,15 @@ async def _produce(
         if error.has_log_start_offset and partition is not None:
             answer.log_start_offset = partition.log.log_start_offset
     except NotEnlisted as error:
-        log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, produced.index, error)
+        log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, index, error)
         answer.error_code = error.code
         answer.error_message = error.message
     except ApiError as error:
-        log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, produced.index, error)
+        log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, index, error)
         answer.error_code = error.code
         if error.code in _FOUND_BY_THE_LOG and partition is not None:
             answer.log_start_offset = partition.log.log_start_offset
     except LogStorageError as error:
-        log.error("cannot append to %s-%d: %s", topic, produced.index, error)
+        log.error("cannot append to %s-%d: %s", topic, index, error)
         answer.error_code = ErrorCode.KAFKA_STORAGE_ERROR
     return answer

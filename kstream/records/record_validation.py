@@ -123,7 +123,12 @@ def _walk(payload: bytes, header: BatchHeader, rules: RecordRules, now_ms: int) 
         size = payload[at]
         at += 1
         if size > 127:
-            size, at = _two_bytes_or_more(payload, at, size)
+            more = payload[at]
+            if more > 127:
+                size, at = read_uvarint_rest(payload, at, size)
+            else:
+                at += 1
+                size += (more << 7) - 128
         if size & 1 or size >> 1 > size_max:
             raise CorruptBatch(f"record {index} has size {(size >> 1) ^ -(size & 1)}")
         end = at + (size >> 1)
@@ -139,18 +144,28 @@ def _walk(payload: bytes, header: BatchHeader, rules: RecordRules, now_ms: int) 
             timestamp_ms = header[8]
         if timestamp_ms > max_timestamp_ms:
             max_timestamp_ms = timestamp_ms
-        if (timestamp_ms < low or timestamp_ms > high) and timestamp_ms != NO_TIMESTAMP:
+        if not low <= timestamp_ms <= high and timestamp_ms != NO_TIMESTAMP:
             has_faults = True
         delta = payload[at]
         at += 1
         if delta > 127:
-            delta, at = _two_bytes_or_more(payload, at, delta)
+            more = payload[at]
+            if more > 127:
+                delta, at = read_uvarint_rest(payload, at, delta)
+            else:
+                at += 1
+                delta += (more << 7) - 128
         if delta != index << 1:
             raise CorruptBatch(f"record {index} has offset delta {(delta >> 1) ^ -(delta & 1)}")
         size = payload[at]
         at += 1
         if size > 127:
-            size, at = _two_bytes_or_more(payload, at, size)
+            more = payload[at]
+            if more > 127:
+                size, at = read_uvarint_rest(payload, at, size)
+            else:
+                at += 1
+                size += (more << 7) - 128
         if not size & 1:
             at += size >> 1
         elif is_compacted:
@@ -158,7 +173,12 @@ def _walk(payload: bytes, header: BatchHeader, rules: RecordRules, now_ms: int) 
         size = payload[at]
         at += 1
         if size > 127:
-            size, at = _two_bytes_or_more(payload, at, size)
+            more = payload[at]
+            if more > 127:
+                size, at = read_uvarint_rest(payload, at, size)
+            else:
+                at += 1
+                size += (more << 7) - 128
         if not size & 1:
             at += size >> 1
         if payload[at]:
@@ -172,14 +192,6 @@ def _walk(payload: bytes, header: BatchHeader, rules: RecordRules, now_ms: int) 
     if max_timestamp_ms > _INT64_MAX:
         raise CorruptBatch(f"timestamp {max_timestamp_ms} takes more than 64 bits")
     return max_timestamp_ms, has_faults
-
-
-def _two_bytes_or_more(payload: bytes, at: int, first: int) -> tuple[int, int]:
-    """The rest of an unsigned varint whose first byte, with its top bit set, was read."""
-    second = payload[at]
-    if second < 128:
-        return first & 127 | second << 7, at + 1
-    return read_uvarint_rest(payload, at, first)
 
 
 def _skip_headers(payload: bytes, at: int, end: int) -> int:

@@ -154,13 +154,19 @@ class Connection:
         return size > 0
 
     async def _send_unsent(self) -> None:
-        if not self._unsent:
+        unsent = self._unsent
+        if not unsent:
             return
-        data = b"".join(self._unsent)
-        self._unsent.clear()
-        self.is_sending, self.waits_since_s = True, self._now_s()
-        await send_bytes(self._sock, data)
-        self.is_sending, self.waits_since_s = False, self._now_s()
+        data = unsent[0] if len(unsent) == 1 else b"".join(unsent)
+        unsent.clear()
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self.is_sending, self.waits_since_s = True, self._now_s()
+            await send_bytes(self._sock, memoryview(data)[sent:])
+            self.is_sending, self.waits_since_s = False, self._now_s()
 
     async def _send(self, parts: list[Part]) -> None:
         self.is_handling = False

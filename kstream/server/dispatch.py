@@ -15,6 +15,7 @@ from kstream.api.context import RequestContext
 from kstream.api.registry import Handler, Registration
 from kstream.errors import ErrorCode, ProtocolError
 from kstream.server import throttling
+from kstream.server.repeats import Repeats
 from kstream.wire.apis import ApiKey, api
 from kstream.wire.codec import Part, appender, decoder, encode, join_parts
 from kstream.wire.headers import read_request_header, response_header_version
@@ -55,6 +56,7 @@ class Dispatcher:
     def __init__(self, registrations: dict[int, Registration]) -> None:
         self._registrations = registrations
         self._endpoints: dict[tuple[int, int], Endpoint] = {}
+        self._repeats = Repeats()
 
     async def answer(self, frame: memoryview, context: RequestContext) -> list[Part] | None:
         """Handle one request; the parts of its answer, or None if it gets none.
@@ -62,6 +64,11 @@ class Dispatcher:
         Raises:
             ProtocolError: the connection must be closed, and nothing was changed.
         """
+        is_metered = context.broker.quotas.is_active
+        if context.repeats_to and not is_metered:
+            repeated = await self._repeats.answer(frame, context)
+            if repeated is not None:
+                return repeated
         key, version, correlation_id, client_id, body = read_request_header(frame)
         endpoint = self._endpoints.get((key, version))
         if endpoint is None:
@@ -71,10 +78,15 @@ class Dispatcher:
         context.client_id = client_id
         context.api_version = version
         request, _ = endpoint.decode(frame, body)
-        if context.broker.quotas.is_active:
+        if is_metered:
             return await _answer_metered(endpoint, request, correlation_id, len(frame), context)
         response = await endpoint.handler(context, request)
-        return None if response is None else endpoint.encode(response, correlation_id)
+        if response is None:
+            return None
+        parts = endpoint.encode(response, correlation_id)
+        if key == ApiKey.PRODUCE:
+            self._repeats.learn(frame, context, request, response, parts)
+        return parts
 
     def is_prompt(self, frame: memoryview) -> bool:
         """Whether the answer will be there at once, so that earlier ones may wait and leave with it."""
