@@ -100,7 +100,9 @@ def compact(
     compaction = Compaction(log, cleanable(log, cleaned_offset, now_ms), now_ms, **settings)
     compaction.build_map(no_pause)
     for group in compaction.groups():
-        compaction.swap(group, compaction.clean(group, no_pause)).finish()
+        removal = compaction.swap(group, compaction.clean(group, no_pause))
+        log.platform.sync_directory(log.directory)  # as the cleaner does
+        removal.finish()
     return compaction
 
 

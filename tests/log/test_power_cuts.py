@@ -2,7 +2,8 @@
 
 Of a `.log`, every page that was written since the last sync is there or not, each by itself. Another file
 that changed since is as it was synced, as it is, or cut short. A name that came since its directory was
-synced is there or not. Whatever the cut leaves, what a flush acknowledged is there afterwards.
+synced is there or not, and one that went, by a deletion or a renaming, can be back. Whatever the cut leaves,
+what a flush acknowledged is there afterwards.
 """
 
 from __future__ import annotations
@@ -38,11 +39,16 @@ class SimulatedDisk(Platform):
         self.synced: dict[int, bytes] = {}
         self.written: dict[int, list[tuple[int, bytes]]] = {}
         self.names: dict[str, int] = {}
+        self.held: dict[int, int] = {}
+        """Descriptors by inode, so that no inode is given again and what was unlinked can be read."""
         self.write_vector = self._write
 
     def _write(self, fd: int, pieces: Sequence[Buffer], position: int) -> int:
         content = b"".join(pieces)
-        self.written.setdefault(os.fstat(fd).st_ino, []).append((position, content))
+        inode = os.fstat(fd).st_ino
+        if inode not in self.held:
+            self.held[inode] = os.dup(fd)
+        self.written.setdefault(inode, []).append((position, content))
         return os.pwrite(fd, content, position)
 
     def sync_data(self, fd: int) -> None:
@@ -53,21 +59,34 @@ class SimulatedDisk(Platform):
     def sync_directory(self, path: str | os.PathLike[str]) -> None:
         with os.scandir(path) as entries:
             self.names = {entry.name: entry.inode() for entry in entries if entry.is_file()}
+        for name, inode in self.names.items():
+            if inode not in self.held:
+                self.held[inode] = os.open(Path(path) / name, os.O_RDONLY)
+
+    def close(self) -> None:
+        for fd in self.held.values():
+            os.close(fd)
 
     def cut(self, directory: Path, target: Path, chance: random.Random) -> None:
         """What a machine finds that starts again."""
         target.mkdir()
-        for path in directory.iterdir():
-            inode = path.stat().st_ino
-            if self.names.get(path.name) != inode and chance.random() < 0.5:
-                continue
+        now = {path.name: path.stat().st_ino for path in directory.iterdir()}
+        for name in sorted(now.keys() | self.names.keys()):
+            inodes = [inode for inode in (now.get(name), self.names.get(name)) if inode is not None]
+            inode = chance.choice(inodes)
+            if len({now.get(name), self.names.get(name)}) == 2 and len(inodes) == 1 and chance.random() < 0.5:
+                continue  # it came, or went, since the directory was synced
+            (target / name).write_bytes(self._content(directory / name, inode, chance))
+
+    def _content(self, path: Path, inode: int, chance: random.Random) -> bytes:
+        if path.name.endswith((".log", ".log.cleaned", ".log.swap", ".log.deleted")):
+            return self._torn(inode, chance)
+        if inode in self.held:
+            now = os.pread(self.held[inode], 1 << 24, 0)
+        else:
             now = path.read_bytes()
-            if path.name.endswith((".log", ".log.cleaned")):
-                content = self._torn(inode, chance)
-            else:
-                before = self.synced.get(inode)
-                content = now if before == now else chance.choice([before or b"", now, now[: len(now) // 2]])
-            (target / path.name).write_bytes(content)
+        before = self.synced.get(inode)
+        return now if before == now else chance.choice([before or b"", now, now[: len(now) // 2]])
 
     def _torn(self, inode: int, chance: random.Random) -> bytes:
         content = bytearray(self.synced.get(inode, b""))
@@ -112,7 +131,7 @@ def test_a_segment_that_was_rolled_behind_its_sync(tmp_path: Path) -> None:
 
 STEPS = st.lists(
     st.sampled_from(
-        ["append", "append", "append", "large", "flush", "flush", "roll", "compact", "checkpoint"]
+        ["append", "append", "append", "large", "flush", "flush", "roll", "compact", "checkpoint", "delete"]
     ),
     min_size=1,
     max_size=40,
@@ -142,7 +161,9 @@ def _run(root: Path, steps: list[str], chance: random.Random) -> None:
             log.roll(NOW_MS)
         elif step == "compact":
             compact(log)
-            disk.sync_directory(log.directory)
+        elif step == "delete":
+            log.delete_records((log.log_start_offset + acknowledged) // 2)
+            log.delete_old_segments(NOW_MS).finish()
         else:
             log.flush_rolled()
             recovery_point = log.recovery_point
@@ -157,3 +178,4 @@ def _run(root: Path, steps: list[str], chance: random.Random) -> None:
         append(again, batch_of(1))
         assert len(values(again)) == len(found) + 1
         shutil.rmtree(target)
+    disk.close()
