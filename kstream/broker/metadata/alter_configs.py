@@ -271,6 +271,19 @@ def _check_group_values(
     _validate(lambda: validate_group_configs(values), ErrorCode.INVALID_CONFIG)
     for key, value in values.items():
         _check_group_range(config, key, value)
+    for kind in ("consumer", "share", "streams"):
+        _check_group_session(config, kind, values)
+
+
+def _check_group_session(config: BrokerConfig, kind: str, values: Mapping[str, str]) -> None:
+    """A session that is set, or whose heartbeats are, is longer than the time between two of them."""
+    session, heartbeat = f"{kind}.session.timeout.ms", f"{kind}.heartbeat.interval.ms"
+    if session in values or heartbeat in values:
+        session_ms, heartbeat_ms = (
+            int(values.get(key) or config.get(f"group.{key}") or 0) for key in (session, heartbeat)
+        )
+        if session_ms <= heartbeat_ms:
+            raise ApiError(ErrorCode.INVALID_CONFIG, f"{session} must be greater than {heartbeat}")
 
 
 def _check_group_range(config: BrokerConfig, key: str, value: str) -> None:
