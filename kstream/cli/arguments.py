@@ -62,7 +62,7 @@ class _Parser(argparse.ArgumentParser):
 def parse(argv: Sequence[str]) -> Options:
     """The options in `argv`. Exits the process for --help and --version (0) and for mistakes (2)."""
     arguments = list(argv)
-    parser = _parser()
+    parser = make_parser()
     if arguments and not arguments[0].startswith("-"):
         command = arguments.pop(0)
         if command != "serve":
@@ -99,7 +99,7 @@ def parse_topic(text: str) -> Topic:
     return Topic(name, int(count) if colon else None)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="kstream",
         usage="kstream [serve] [options]",
