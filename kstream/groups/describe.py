@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kstream.coordinator.outcome import CoordinatorRecord, Outcome
-from kstream.errors import ErrorCode
+from kstream.errors import ApiError, ErrorCode
 from kstream.groups.classic import ClassicGroup
 from kstream.groups.consumer.group import ConsumerGroup
 from kstream.groups.group_records import group_tombstone, offset_tombstone
+from kstream.groups.other import OtherGroup
 from kstream.groups.settings import Caller
 from kstream.groups.state import GroupState
 from kstream.groups.states import ClassicState
@@ -43,6 +44,7 @@ def list_groups(
         )
         for group_id, group in state.consumer_groups.items()
     ]
+    listed += [group.listed() for group in state.other_groups.values()]
     return [
         group
         for group in listed
@@ -58,7 +60,8 @@ def describe_group(state: GroupState, group_id: str, caller: Caller) -> Describe
         answer = DescribedGroup(group_id=group_id, group_state=ClassicState.DEAD.value)
         if caller.api_version >= _FIRST_VERSION_WITH_NOT_FOUND:
             answer.error_code = ErrorCode.GROUP_ID_NOT_FOUND
-            what = "is not a classic group" if group_id in state.consumer_groups else "not found"
+            is_other = group_id in state.consumer_groups or group_id in state.other_groups
+            what = "is not a classic group" if is_other else "not found"
             answer.error_message = f"Group {group_id} {what}."
         return answer
     is_stable = group.state is ClassicState.STABLE
@@ -87,23 +90,36 @@ def _members(group: ClassicGroup, is_stable: bool) -> list[DescribedGroupMember]
     ]
 
 
-def group_tombstones(group: ClassicGroup | ConsumerGroup) -> list[CoordinatorRecord]:
+def group_tombstones(group: ClassicGroup | ConsumerGroup | OtherGroup) -> list[CoordinatorRecord]:
     """Records that delete a group without members, but for its offsets."""
-    return group.tombstones() if isinstance(group, ConsumerGroup) else [group_tombstone(group.group_id)]
+    return [group_tombstone(group.group_id)] if isinstance(group, ClassicGroup) else group.tombstones()
+
+
+def _check_delete(group: ClassicGroup | ConsumerGroup | OtherGroup) -> None:
+    """Raises ApiError for a group that cannot be deleted."""
+    if isinstance(group, OtherGroup):
+        group.check_delete()
+    elif not group.is_empty:
+        raise ApiError(ErrorCode.NON_EMPTY_GROUP)
 
 
 def delete_group(state: GroupState, group_id: str, token: object) -> Outcome:
     """Delete a group that has no members, with its offsets."""
     out = Outcome()
     result = DeletableGroupResult(group_id=group_id)
-    group = state.consumer_groups.get(group_id) or state.groups.get(group_id)
+    group = (
+        state.consumer_groups.get(group_id) or state.groups.get(group_id) or state.other_groups.get(group_id)
+    )
     if group is None:
         result.error_code = ErrorCode.GROUP_ID_NOT_FOUND
-    elif not group.is_empty:
-        result.error_code = ErrorCode.NON_EMPTY_GROUP
-    else:
-        positions = {(topic, index) for topic, index, _ in state.offsets.of_group(group_id)}
-        positions.update(state.offsets.pending_of_group(group_id))
-        out.records += [offset_tombstone(group_id, topic, index) for topic, index in sorted(positions)]
-        out.records += group_tombstones(group)
+        return out.reply(token, result)
+    try:
+        _check_delete(group)
+    except ApiError as error:
+        result.error_code = error.code
+        return out.reply(token, result)
+    positions = {(topic, index) for topic, index, _ in state.offsets.of_group(group_id)}
+    positions.update(state.offsets.pending_of_group(group_id))
+    out.records += [offset_tombstone(group_id, topic, index) for topic, index in sorted(positions)]
+    out.records += group_tombstones(group)
     return out.reply(token, result)

@@ -13,6 +13,7 @@ from kstream.groups.cluster import Cluster, EmptyCluster
 from kstream.groups.consumer.group import RECORD_KEYS, ConsumerGroup
 from kstream.groups.group_records import group_from_value
 from kstream.groups.offsets import OffsetStore
+from kstream.groups.other import OTHER_KEYS, OtherGroups
 from kstream.groups.settings import GroupSettings
 from kstream.records.schemas.group import (
     ConsumerGroupMetadataKey,
@@ -22,13 +23,9 @@ from kstream.records.schemas.group import (
     LegacyOffsetCommitValue,
     OffsetCommitKey,
     OffsetCommitValue,
-    ShareGroupMetadataKey,
-    StreamsGroupMetadataKey,
 )
 from kstream.wire.schema import Message
 from kstream.wire.uuids import format_uuid, random_uuid
-
-_OTHER_KINDS = (ShareGroupMetadataKey, StreamsGroupMetadataKey)
 
 
 def random_member_id(prefix: str | None) -> str:
@@ -56,8 +53,8 @@ class GroupState:
         self.resolving: set[str] = set()
         """Groups whose regular expressions are about to be resolved."""
         self.offsets = OffsetStore()
-        self.other_groups: set[str] = set()
-        """Ids of groups of newer kinds, which a broker that coordinates those wrote: not to be taken over."""
+        self.other_groups = OtherGroups()
+        """Those that a broker wrote which coordinates their kinds: not to be taken over."""
 
     def consumer_group(self, group_id: str) -> ConsumerGroup:
         """Raises ApiError GROUP_ID_NOT_FOUND."""
@@ -76,7 +73,7 @@ class GroupState:
             {group_id: group.written for group_id, group in self.groups.items()},
             {group_id: group.written() for group_id, group in self.consumer_groups.items()},
             self.offsets,
-            self.other_groups,
+            {group_id: group.written() for group_id, group in self.other_groups.items()},
         )
 
     def replay(self, record: CoordinatorRecord, producer_id: int) -> None:
@@ -90,11 +87,8 @@ class GroupState:
             self._replay_consumer_group(key, value)
         elif isinstance(key, LegacyOffsetCommitKey):
             self._replay_offset(*_modern(key, value), producer_id)
-        elif isinstance(key, _OTHER_KINDS):
-            if value is None:
-                self.other_groups.discard(key.group_id)
-            else:
-                self.other_groups.add(key.group_id)
+        elif isinstance(key, OTHER_KEYS):
+            self.other_groups.replay(key, value)
 
     def end_transaction(self, producer_id: int, *, is_commit: bool) -> None:
         """The marker that ends a transaction was read or written."""
