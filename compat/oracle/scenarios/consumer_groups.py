@@ -7,7 +7,9 @@ from typing import Any
 from compat.oracle.run import Run, Topic, scenario
 from compat.oracle.scenarios.config_resources import change_configs
 from compat.oracle.scenarios.group_offsets import commit, coordinated
+from compat.oracle.scenarios.transactions import Transactor
 from kstream.broker.metadata.image import ResourceType
+from kstream.wire.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
 from kstream.wire.messages.consumer_group_describe import (
     ConsumerGroupDescribeRequest,
     ConsumerGroupDescribeResponse,
@@ -31,6 +33,11 @@ from kstream.wire.messages.offset_fetch import (
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
     OffsetFetchRequestTopics,
+)
+from kstream.wire.messages.txn_offset_commit import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitRequestPartition,
+    TxnOffsetCommitRequestTopic,
 )
 
 VERSIONS = range(2)
@@ -382,3 +389,43 @@ def _deletion(group: str, topic: Topic) -> OffsetDeleteRequest:
     return OffsetDeleteRequest(
         group_id=group, topics=[OffsetDeleteRequestTopic(name=topic.name, partitions=[partition])]
     )
+
+
+@scenario
+def consumer_group_transactions(run: Run) -> None:
+    """Who may commit offsets of a group with members in a transaction (KIP-447, KIP-848)."""
+    coordinated(run)
+    topic = run.topic("t", partitions=2)
+    group = new_group(run, "g")
+    run.ask(join(group, "a", topic.name, instance_id="i"), 1)
+    one = Transactor(run, "one")
+    one.init("first")
+    run.ask(
+        AddOffsetsToTxnRequest(
+            transactional_id=one.id,
+            producer_id=one.producer_id,
+            producer_epoch=one.epoch,
+            group_id=group,
+        ),
+        4,
+    )
+    for version in (2, 3, 4, 5, 6):
+        for member_id in ("a", "", "stranger"):
+            for epoch in (-1, 1, 2, 3):
+                position = TxnOffsetCommitRequestPartition(partition_index=0, committed_offset=7)
+                request = TxnOffsetCommitRequest(
+                    transactional_id=one.id,
+                    group_id=group,
+                    producer_id=one.producer_id,
+                    producer_epoch=one.epoch,
+                    topics=[
+                        TxnOffsetCommitRequestTopic(name=topic.name, topic_id=topic.id, partitions=[position])
+                    ],
+                )
+                if version >= 3:
+                    request.member_id = member_id
+                    request.generation_id_or_member_epoch = epoch
+                elif member_id or epoch != -1:
+                    continue
+                run.call(f"{member_id!r} commits in {epoch}", request, version)
+    one.end("commit", version=5)
