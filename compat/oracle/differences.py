@@ -71,12 +71,6 @@ ALLOWED: list[Allowed] = [
         "outcome",
         "text that is not UTF-8 closes the connection; Kafka replaces what it cannot read and goes on",
     ),
-    Allowed(
-        "incremental_alter_configs_broker",
-        "*log.cleaner.threads=100*",
-        "responses[0].*",
-        "Kafka lets a pool of threads at most double at a time; kstream has no such pools and takes any",
-    ),
     Allowed("describe_quorum", "*", "nodes[0].listeners[0].name", _NO_CONTROLLER),
     Allowed(
         "update_features", "*| kraft.version up", "*", "the quorum is one node, whose voters never change"
