@@ -124,10 +124,6 @@ def _joining_member(joining: Joining, request: ConsumerGroupHeartbeatRequest) ->
     group = joining.group
     member_id = request.member_id or joining.new_member_id()
     existing = group.static_member(request.instance_id)
-    if request.instance_id is None:
-        member = group.members.get(member_id) or ConsumerMember(member_id)
-        _check_epoch(member, request)
-        return member
     if existing is None:
         return group.members.get(member_id) or ConsumerMember(member_id)
     if not existing.is_classic and existing.member_epoch != LEAVE_STATIC_EPOCH:
@@ -143,7 +139,7 @@ def _check_epoch(member: ConsumerMember, request: ConsumerGroupHeartbeatRequest)
     does not have, since the answer may have been lost. Raises ApiError FENCED_MEMBER_EPOCH.
     """
     epoch = request.member_epoch
-    if epoch in (JOIN_EPOCH, member.member_epoch):
+    if epoch == member.member_epoch:
         return
     is_previous = epoch < member.member_epoch and epoch == member.previous_epoch
     if is_previous and owns_only(request.topic_partitions, member.assigned):
