@@ -83,6 +83,8 @@ async def handle(context: RequestContext, request: FetchRequest) -> FetchRespons
     if request.isolation_level not in _ISOLATION_LEVELS and await _knows_any(context.broker, plan):
         return _refuse_all(request, ErrorCode.UNKNOWN_SERVER_ERROR, uses_topic_ids=uses_topic_ids)
     deadline_s = trio.current_time() + request.max_wait_ms / 1000
+    if request.topics:
+        await context.broker.partitions.open_ahead((each.topic, each.index) for each in plan.partitions)
     while True:
         readings = await _read_all(context.broker, plan, request)
         waiter = _what_to_wait_for(readings, request)

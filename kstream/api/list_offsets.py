@@ -74,6 +74,9 @@ async def handle(context: RequestContext, request: ListOffsetsRequest) -> ListOf
             if wanted.partition_index in partitions:
                 repeated.add((topic.name, wanted.partition_index))
             partitions[wanted.partition_index] = wanted
+    await context.broker.partitions.open_ahead(
+        (name, index) for name, partitions in topics.items() for index in partitions
+    )
     response = ListOffsetsResponse()
     for name, partitions in topics.items():
         answer = ListOffsetsTopicResponse(name=name)

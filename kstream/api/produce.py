@@ -107,6 +107,12 @@ async def _produce_all(
     now_ms = context.now_ms()
     answers: list[TopicProduceResponse] = []
     failed: PartitionProduceResponse | None = None
+    if len(topics) > 1 or (topics and len(topics[0].partition_data) > 1):
+        await context.broker.partitions.open_ahead(
+            (topic.topic_id if uses_topic_ids else topic.name, produced.index)
+            for topic in topics
+            for produced in topic.partition_data
+        )
     for topic in topics:
         partition_answers: list[PartitionProduceResponse] = []
         key = topic.topic_id if uses_topic_ids else topic.name

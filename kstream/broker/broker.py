@@ -43,7 +43,14 @@ class Broker:
         self.metadata = metadata
         self.node_id = config.node_id
         self.cluster_id = directory.cluster_id
-        self.partitions = Partitions(self.node_id, metadata, directory, clock, self.log_config)
+        self.partitions = Partitions(
+            self.node_id,
+            metadata,
+            directory,
+            clock,
+            self.log_config,
+            recovery_threads=lambda: config.num_recovery_threads_per_data_dir,
+        )
         self.quotas = Quotas(config, clock.now_ms)
         self.quotas.load(metadata.image)
         metadata.on_change(lambda delta: self.quotas.on_metadata(metadata.image, delta))

@@ -68,7 +68,7 @@ class CleanerCandidates:
             if found is not None and found[1].dirty_ratio >= ratio:
                 break
             try:
-                partition = await self._broker.partitions.get(which.topic_id, which.partition)
+                partition = await self._broker.partitions.wait_open(which.topic_id, which.partition)
             except ApiError as error:
                 log.error("cannot see what to clean of %s-%d: %s", which.topic_name, which.partition, error)
                 self._sizes[which.topic_id, which.partition] = ()

@@ -131,5 +131,5 @@ class Completions:
         if topic == OFFSETS_TOPIC:
             await self._groups.end_transaction(index, marker)
         else:
-            found = await self._partitions.get(topic, index)
+            found = await self._partitions.wait_open(topic, index)
             await append_marker(found, marker, now_ms=self._clock.now_ms())

@@ -135,7 +135,7 @@ class CoordinatorRuntime(Generic[S]):
         try:
             # Shielded: others get an error meanwhile, so it should not be in vain.
             with trio.CancelScope(shield=True):
-                partition = await self._partitions.get(self.topic, index)
+                partition = await self._partitions.wait_open(self.topic, index)
                 shard = self._make_shard()
                 if partition.log.end_offset > partition.log.log_start_offset:
                     await self._replay(partition, shard)

@@ -43,26 +43,7 @@ class Housekeeping:
             nursery.start_soon(self._snapshot_forever)
             if config.log_cleaner_enable:
                 nursery.start_soon(LogCleaner(self._broker).run_forever)
-            nursery.start_soon(self.recover)
-
-    async def recover(self) -> None:
-        """After an unclean stop, open what nobody asked for yet, so that all of it is checked by the next
-        stop.
-        """
-        directory, partitions = self._broker.directory, self._broker.partitions
-        waiting = sorted(directory.unrecovered)
-        if not waiting:
-            return
-        log.info("checking %d partitions after an unclean stop", len(waiting))
-        for topic, index in waiting:
-            if (topic, index) not in directory.unrecovered:
-                continue
-            try:
-                await partitions.get(topic, index)
-            except ApiError as error:
-                # No topic of this cluster, or a disk error: said by now, and left as it is.
-                log.warning("%s-%d was left unchecked: %s", topic, index, error)
-        log.info("all partitions are checked")
+            nursery.start_soon(self._broker.partitions.recovery.run)
 
     async def _retain_forever(self, interval_s: float) -> None:
         while True:
@@ -80,7 +61,7 @@ class Housekeeping:
         for topic in list(self._broker.metadata.image.topics_by_name.values()):
             for index in await self._expired_unopened(topic, now_ms):
                 try:
-                    self._retain(await self._broker.partitions.get(topic.name, index), now_ms)
+                    self._retain(await self._broker.partitions.wait_open(topic.name, index), now_ms)
                 except ApiError as error:
                     log.error("retention of %s-%d failed: %s", topic.name, index, error)
 

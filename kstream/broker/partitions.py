@@ -6,6 +6,7 @@ nothing here assumes that there is only one broker.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -16,6 +17,7 @@ from kstream.broker.metadata.delta import MetadataDelta
 from kstream.broker.metadata.image import TopicImage
 from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partition import Partition
+from kstream.broker.recovery import PATIENCE_S, Recovery
 from kstream.broker.replica import disk_limiter
 from kstream.clock import Clock
 from kstream.errors import ApiError, ErrorCode
@@ -30,6 +32,9 @@ log = logging.getLogger(__name__)
 TopicKey = str | bytes
 """A topic's name, or its id."""
 
+_OPENED_AT_ONCE = 4
+"""For one request: fewer than there are disk threads, so that others' requests find one."""
+
 
 class Partitions:
     """Partitions by topic name and by topic id, and their life from creation to deletion."""
@@ -41,12 +46,14 @@ class Partitions:
         directory: LogDirectory,
         clock: Clock,
         log_config_of: Callable[[str], LogConfig],
+        recovery_threads: Callable[[], int],
     ) -> None:
         self._node_id = node_id
         self._metadata = metadata
         self._directory = directory
         self._clock = clock
         self._log_config_of = log_config_of
+        self.recovery = Recovery(directory, self._open_partition, recovery_threads)
         self._open: dict[tuple[TopicKey, int], Partition] = {}
         self._opening: dict[tuple[str, int], trio.Lock] = {}
         self.unwanted: deque[Removal] = deque()
@@ -56,7 +63,7 @@ class Partitions:
         metadata.on_change(self._on_metadata)
 
     async def get(self, topic: TopicKey, index: int) -> Partition:
-        """The partition, by its topic's name or id.
+        """The partition, by its topic's name or id, for a client that can come back if it is not ready.
 
         Raises:
             ApiError: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER or
@@ -65,7 +72,35 @@ class Partitions:
         partition = self._open.get((topic, index))
         if partition is not None:
             return partition
+        await self.recovery.wait_ready((self._resolve(topic, index)[0].name, index), PATIENCE_S)
         return await self._open_partition(topic, index)
+
+    async def wait_open(self, topic: TopicKey, index: int) -> Partition:
+        """As `get`, however long it takes to check the partition after an unclean stop."""
+        partition = self._open.get((topic, index))
+        if partition is not None:
+            return partition
+        await self.recovery.wait_ready((self._resolve(topic, index)[0].name, index))
+        return await self._open_partition(topic, index)
+
+    async def open_ahead(self, wanted: Iterable[tuple[TopicKey, int]]) -> None:
+        """Have partitions opened, several at a time, which a request will ask for one by one.
+
+        What is wrong with one is said by `get`.
+        """
+        closed = [which for which in wanted if which not in self._open]
+        if len(closed) < 2:
+            return
+        remaining = iter(closed)
+
+        async def work() -> None:
+            for topic, index in remaining:
+                with contextlib.suppress(ApiError):
+                    await self.get(topic, index)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(min(_OPENED_AT_ONCE, len(closed))):
+                nursery.start_soon(work)
 
     def opened(self) -> list[Partition]:
         """Every partition that is open now."""

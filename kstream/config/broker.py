@@ -90,6 +90,7 @@ class BrokerConfig:
     log_cleaner_io_buffer_size: int
     log_cleaner_io_max_bytes_per_second: float
     log_cleaner_threads: int
+    num_recovery_threads_per_data_dir: int
     replica_high_watermark_checkpoint_interval_ms: int
 
     # producers and coordinators

@@ -7,12 +7,12 @@ has records younger than `min.compaction.lag.ms`.
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kstream.log.indexes import last_timestamp_ms
+from kstream.log.inventory import segment_sizes
 from kstream.log.segment_files import segment_path
 from kstream.records.batch import HEADER_SIZE, read_header
 from kstream.records.errors import CorruptBatch
@@ -100,14 +100,9 @@ def _is_overdue(log: PartitionLog, dirty: Sequence[Segment], now_ms: int) -> boo
 
 
 def sizes_in(directory: Path) -> SegmentSizes:
-    """The segments that a partition's directory has. Raises OSError."""
-    sizes = []
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            digits, _, suffix = entry.name.partition(".")
-            if suffix == "log" and digits.isdecimal():
-                sizes.append((int(digits), entry.stat().st_size))
-    return tuple(sorted(sizes)) if len(sizes) > 1 else ()
+    """The segments of a partition that is not open. Raises OSError."""
+    sizes = segment_sizes(directory)
+    return sizes if len(sizes) > 1 else ()
 
 
 def dirty_ratio_at_most(

@@ -25,6 +25,7 @@ from pathlib import Path
 from kstream.log.checkpoints import CorruptCheckpoint, read_offsets, replace_file, write_offsets
 from kstream.log.config import LogConfig
 from kstream.log.errors import LogStorageError, UnusableDirectory
+from kstream.log.inventory import segment_sizes
 from kstream.log.lock import DirectoryLock
 from kstream.log.meta_properties import MetaProperties, settle
 from kstream.log.partition import PartitionLog
@@ -65,11 +66,14 @@ class LogDirectory:
         self._platform = platform.with_open_files(open_files_max)
         self._lock = lock
         self._checkpointing = threading.Lock()
+        self._counting = threading.Lock()
         self._logs: dict[PartitionKey, PartitionLog] = {}
         self._recovery_points = _read_checkpoint(path / RECOVERY_POINTS)
         self._log_start_offsets = _read_checkpoint(path / LOG_START_OFFSETS)
         self._high_watermarks = _read_checkpoint(path / HIGH_WATERMARKS)
         self._cleaned_offsets = _read_checkpoint(path / CLEANED_OFFSETS)
+        self.checked_bytes = 0
+        """How much of partitions' logs was checked since an unclean stop."""
         self.unrecovered: set[PartitionKey] = set() if self.was_clean else set(self.partition_keys())
         """Partitions that nobody opened since an unclean stop."""
         self.leftovers = Removal(
@@ -158,10 +162,31 @@ class LogDirectory:
             was_clean=self.was_clean,
             log_start_offset=self._log_start_offsets.get(key, 0),
             platform=self._platform,
+            on_checked=self._count_checked,
         )
         self.unrecovered.discard(key)
         self._logs[key] = log
         return log
+
+    def _count_checked(self, size_bytes: int) -> None:
+        with self._counting:
+            self.checked_bytes += size_bytes
+
+    def unrecovered_bytes(self) -> int:
+        """How much there is to check in `unrecovered`, at most: segments that the recovery points reach into,
+        and those behind. For a thread.
+        """
+        total_bytes = 0
+        for key in list(self.unrecovered):
+            recovery_point = self._recovery_points.get(key, 0)
+            try:
+                sizes = segment_sizes(self.partition_path(*key))
+            except OSError:
+                continue  # said when it is opened
+            for number, (_, size_bytes) in enumerate(sizes):
+                if number + 1 == len(sizes) or sizes[number + 1][0] > recovery_point:
+                    total_bytes += size_bytes
+        return total_bytes
 
     def open_log(self, topic: str, index: int) -> PartitionLog | None:
         """A partition's log if it is open."""

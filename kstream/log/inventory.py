@@ -30,6 +30,17 @@ class Inventory:
     """Base offset of the first segment whose transaction index cannot be one."""
 
 
+def segment_sizes(directory: Path) -> tuple[tuple[int, int], ...]:
+    """Base offset and bytes of each segment in a partition's directory, ascending. Raises OSError."""
+    sizes = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            digits, _, suffix = entry.name.partition(".")
+            if suffix == "log" and digits.isdecimal():
+                sizes.append((int(digits), entry.stat().st_size))
+    return tuple(sorted(sizes))
+
+
 def take_inventory(directory: Path, platform: Platform, now_ms: int) -> Inventory:
     """List a partition's directory and clear it of leftovers. Raises OSError."""
     logs: dict[int, Segment] = {}

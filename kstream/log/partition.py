@@ -6,6 +6,7 @@ What a log decides (offsets, producer windows, open transactions, epochs) is a f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from kstream.log import retention, syncing, truncation
@@ -38,11 +39,13 @@ class PartitionLog(LogWriter, LogReader):
         was_clean: bool = False,
         log_start_offset: int = 0,
         platform: Platform = NATIVE,
+        on_checked: Callable[[int], None] | None = None,
     ) -> PartitionLog:
         """Open a partition's directory, created if absent. After an unclean stop, recover it first.
 
         `topic_id` is written for a new directory; for an old one it must be the same. `recovery_point` and
-        `log_start_offset` come from the checkpoints, 0 where they say nothing.
+        `log_start_offset` come from the checkpoints, 0 where they say nothing. `on_checked` is told how many
+        bytes more recovery has checked.
 
         Raises:
             LogStorageError: the directory or its files cannot be read or written.
@@ -57,6 +60,7 @@ class PartitionLog(LogWriter, LogReader):
                 recovery_point=recovery_point,
                 was_clean=was_clean,
                 log_start_offset=log_start_offset,
+                on_checked=on_checked,
             )
         except OSError as error:
             raise LogStorageError(f"{directory}: {error}") from error

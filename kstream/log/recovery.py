@@ -9,6 +9,7 @@ cut off is kept in a file beside, unless it is only zeros, which is space that w
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -56,6 +57,7 @@ def open_files(
     recovery_point: int,
     was_clean: bool,
     log_start_offset: int,
+    on_checked: Callable[[int], None] | None = None,
 ) -> Opened:
     """Open or create a partition's directory; recover it unless it was closed cleanly.
 
@@ -75,7 +77,7 @@ def open_files(
             _log.warning("%s was closed cleanly, and yet: %s", directory, reason)
             was_clean = False
     if segments and not was_clean:
-        recovered = _recover(segments, recovery_point)
+        recovered = _recover(segments, recovery_point, on_checked)
         if not config.is_compacted:
             _tell_holes(recovered)
         segments, end_offset = recovered.segments, recovered.end_offset
@@ -140,7 +142,9 @@ class Recovered:
     """(leader epoch, first offset) as the checked batches have them."""
 
 
-def _recover(segments: list[Segment], recovery_point: int) -> Recovered:
+def _recover(
+    segments: list[Segment], recovery_point: int, on_checked: Callable[[int], None] | None
+) -> Recovered:
     kept: list[Segment] = []
     epochs: list[tuple[int, int]] = []
     first_offset = -1
@@ -152,7 +156,7 @@ def _recover(segments: list[Segment], recovery_point: int) -> Recovered:
             continue
         if first_offset < 0:
             first_offset = segment.base_offset
-        verified = verify_segment(segment, partial(set_aside_behind, segments[number + 1 :]))
+        verified = verify_segment(segment, partial(set_aside_behind, segments[number + 1 :]), on_checked)
         epochs += verified.epochs
         end_offset = verified.next_offset
         kept.append(segment)
@@ -221,7 +225,8 @@ def _open_epochs(
             for header, _ in headers_from(segment, log_start_offset)
         ]
     before = epochs.entries
-    epochs.truncate_to(end_offset, save=False)
+    # The newest one may have no batch yet; after an unclean stop the batches alone are believed.
+    epochs.truncate_to(end_offset if recovered is not None else end_offset + 1, save=False)
     for epoch, start_offset in found:
         if epochs.epoch_of(start_offset) != epoch:
             epochs.assign(epoch, start_offset, save=False)

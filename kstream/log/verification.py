@@ -26,11 +26,16 @@ class Verified(NamedTuple):
     """(leader epoch, first offset), one for each change."""
 
 
-def verify_segment(segment: Segment, before_cut: Callable[[int], None]) -> Verified:
+def verify_segment(
+    segment: Segment,
+    before_cut: Callable[[int], None],
+    on_checked: Callable[[int], None] | None = None,
+) -> Verified:
     """Check every batch of a segment, end it at the first bad one, and rebuild its indexes.
 
     `before_cut(next_offset)` is called when more than the good front is there, be it zeros, and before that
-    goes: until it returned, a start that comes after a crash finds the same.
+    goes: until it returned, a start that comes after a crash finds the same. `on_checked` is told of every
+    piece.
 
     Raises OSError.
     """
@@ -49,6 +54,8 @@ def verify_segment(segment: Segment, before_cut: Callable[[int], None]) -> Verif
                 # The disk is waited for here, without the GIL, and not in a page fault below.
                 file.platform.bring_in(file.fd, warm_end, COLD_PIECE_BYTES)
                 warm_end += COLD_PIECE_BYTES
+                if on_checked is not None:
+                    on_checked(min(COLD_PIECE_BYTES, file_bytes - warm_end + COLD_PIECE_BYTES))
             check_crc(file.mapping(file_bytes), position, header.size_bytes)
         except CorruptBatch as error:
             reason = str(error)

@@ -64,7 +64,7 @@ def test_after_an_unclean_stop_everything_is_checked_and_the_next_start_is_clean
     async def second() -> None:
         async with opened(tmp_path) as broker:
             assert broker.directory.unrecovered
-            await Housekeeping(broker).recover()
+            await broker.partitions.recovery.run()
             assert not broker.directory.unrecovered
 
     async def third() -> None:
