@@ -8,7 +8,8 @@ from typing import Protocol
 KSTREAM = "kstream"
 CEILING = "ceiling"  # the peer that stands for the load generator's own limit
 MACHINE = "machine"  # the peer that stands for the machine's own limits
-OTHERS = "others"  # in `Times`: every peer but kstream and Kafka, which is the best of them
+OTHERS = "the best other peer"  # in `Times`: the best of those that are neither kstream nor Kafka
+ANY = "every peer"  # in `Times`: the best of all, Kafka among them
 
 
 class Medians(Protocol):
@@ -20,13 +21,13 @@ class Medians(Protocol):
     def better(self, measure: str, peer: str, *, than: str | None = None) -> float | None:
         """How many times better kstream is than `peer` (at its measure `than`); below 1 is worse."""
 
-    def best_other(self, measure: str) -> str | None:
-        """The best peer that is neither kstream nor Kafka nor a ceiling; None if there is none."""
+    def best_peer(self, measure: str, *, with_kafka: bool) -> str | None:
+        """The best peer beside kstream and the limits; None if there is none."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """At least `factor` times as good as `peer`, which is a peer's name, `OTHERS`, `CEILING` or `MACHINE`.
+    """At least `factor` times as good as `peer`: a peer's name, `OTHERS`, `ANY`, `CEILING` or `MACHINE`.
 
     `of` names another measure to compare with, such as a limit of the machine; by default it is the same.
     """
@@ -40,12 +41,13 @@ class Times:
         if self.peer in (CEILING, MACHINE, KSTREAM):
             whose = {CEILING: "the client's ceiling", MACHINE: self.of, KSTREAM: self.of}[self.peer]
             return f"≥ {self.factor:.0%} of {whose}"
-        whose = "the best other peer" if self.peer == OTHERS else self.peer
-        return f"≥ {self.factor:g} × {whose}"
+        return f"≥ {self.factor:g} × {self.peer}"
 
     def value(self, measure: str, results: Medians) -> float | None:
         """How many times as good it is."""
-        peer = results.best_other(measure) if self.peer == OTHERS else self.peer
+        peer: str | None = self.peer
+        if self.peer in (OTHERS, ANY):
+            peer = results.best_peer(measure, with_kafka=self.peer == ANY)
         return None if peer is None else results.better(measure, peer, than=self.of)
 
     def is_met(self, measure: str, results: Medians) -> bool | None:

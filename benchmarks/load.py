@@ -55,7 +55,10 @@ class LoadFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Sample:
-    """What one run of the generator measured. Latencies are 0 where they were not measured."""
+    """What one run of the generator measured. Latencies are 0 where they were not measured.
+
+    `windows` are p50 and p99 in µs of equal parts of the time, where more than one was asked for.
+    """
 
     seconds: float
     records: int
@@ -63,6 +66,8 @@ class Sample:
     cpu_seconds: float
     p50_us: float = 0.0
     p99_us: float = 0.0
+    p999_us: float = 0.0
+    windows: tuple[tuple[float, float], ...] = ()
 
     @property
     def records_per_second(self) -> float:
@@ -76,7 +81,11 @@ class Sample:
 
 
 class Load:
-    """The load generator, ready to run."""
+    """The load generator, ready to run.
+
+    A `bootstrap` of MOCK means librdkafka's mock cluster inside the generator (produce, requests, latency), and
+    SINK a thread of the generator that acknowledges one-record requests (wire_requests, wire_rate).
+    """
 
     def __init__(self) -> None:
         self._library = _librdkafka()
@@ -89,10 +98,27 @@ class Load:
         *,
         records: int,
         size: int,
+        partitions: int = 1,
+        clients: int = 1,
+        codec: str | None = None,
         settings: Mapping[str, str] = PRODUCE_SETTINGS,
     ) -> Sample:
-        """Produce `records` of `size` bytes to partition 0, as fast as they are taken."""
-        return self._run("produce", bootstrap, settings, topic=topic, records=records, size=size)
+        """Produce `records` of `size` bytes as fast as they are taken, round robin over the partitions.
+
+        Each of the clients has its share of partitions and records. With a codec the payload is text.
+        """
+        if codec is not None:
+            settings = {**settings, "compression.type": codec, "compressible": "1"}
+        return self._run(
+            "produce",
+            bootstrap,
+            settings,
+            topic=topic,
+            records=records,
+            size=size,
+            partitions=partitions,
+            clients=clients,
+        )
 
     def requests(self, bootstrap: str, topic: str, *, records: int, size: int) -> Sample:
         """Produce one record a request on one connection, pipelined."""
@@ -102,15 +128,92 @@ class Load:
         """Produce one record at a time, each after the acknowledgement of the last."""
         return self._run("latency", bootstrap, ONE_RECORD_SETTINGS, topic=topic, records=records, size=size)
 
-    def fetch(self, bootstrap: str, topic: str, *, records: int) -> Sample:
-        """Fetch `records` from the beginning of partition 0, with librdkafka."""
-        return self._run("fetch", bootstrap, FETCH_SETTINGS, topic=topic, records=records)
+    def fetch(
+        self, bootstrap: str, topic: str, *, records: int, partitions: int = 1, clients: int = 1
+    ) -> Sample:
+        """Fetch `records` from the beginning of the partitions, with librdkafka."""
+        work = {"topic": topic, "records": records, "partitions": partitions, "clients": clients}
+        return self._run("fetch", bootstrap, FETCH_SETTINGS, **work)
 
-    def bare_fetch(self, bootstrap: str, topic: str, *, records: int) -> Sample:
+    def bare_fetch(
+        self, bootstrap: str, topic: str, *, records: int, partitions: int = 1, clients: int = 1
+    ) -> Sample:
         """The same with a client that walks the records and makes no objects of them."""
-        return self._run("bare-fetch", bootstrap, {}, topic=topic, records=records)
+        work = {"topic": topic, "records": records, "partitions": partitions, "clients": clients}
+        return self._run("bare-fetch", bootstrap, {}, **work)
 
-    def _run(self, mode: str, bootstrap: str, settings: Mapping[str, str], **work: str | int) -> Sample:
+    def wire_requests(
+        self, bootstrap: str, topic: str, *, records: int, size: int, connections: int, depth: int
+    ) -> Sample:
+        """One record a request, `depth` of them under way on each of the connections."""
+        work = {"records": records, "size": size, "connections": connections, "depth": depth}
+        return self._run("wire-requests", bootstrap, {}, topic=topic, **work)
+
+    def wire_rate(
+        self,
+        bootstrap: str,
+        topic: str,
+        *,
+        rate: float,
+        seconds: float,
+        size: int,
+        connections: int,
+        windows: int = 1,
+    ) -> Sample:
+        """One record a request at a fixed rate; latencies count from when each was due, not from when it left."""
+        work = {"rate": f"{rate:.3f}", "milliseconds": int(seconds * 1000), "size": size}
+        return self._run(
+            "wire-rate",
+            bootstrap,
+            {},
+            timeout_s=_TIMEOUT_S + seconds,
+            topic=topic,
+            connections=connections,
+            windows=windows,
+            **work,
+        )
+
+    def wire_stream(
+        self,
+        bootstrap: str,
+        topic: str,
+        *,
+        batches: int,
+        size: int,
+        consumers: int,
+        batch: int = 1,
+        partitions: int = 1,
+        rate: float | None = None,
+        depth: int = 2,
+    ) -> Sample:
+        """Batches of so many records from one producer to all consumers; latencies are of the deliveries.
+
+        At `rate` batches a second, and else as fast as they are taken with `depth` requests under way.
+        """
+        work = {
+            "size": size,
+            "consumers": consumers,
+            "batch": batch,
+            "partitions": partitions,
+            "depth": depth,
+        }
+        return self._run(
+            "wire-stream", bootstrap, {}, topic=topic, records=batches, rate=str(rate or 0), **work
+        )
+
+    def limit(self, what: str, *, size_bytes: int, file: Path) -> Sample:
+        """One of the machine's own limits, see `native/limits.c`; `file` is on the disk that servers use."""
+        return self._run("limit", "", {}, topic=what, records=size_bytes, file=str(file))
+
+    def _run(
+        self,
+        mode: str,
+        bootstrap: str,
+        settings: Mapping[str, str],
+        *,
+        timeout_s: float = _TIMEOUT_S,
+        **work: str | int,
+    ) -> Sample:
         target = {"test.mock.num.brokers": "1"} if bootstrap == MOCK else {"bootstrap.servers": bootstrap}
         pairs = [f"{key}={value}" for key, value in {**target, **settings, **work}.items()]
         done = subprocess.run(
@@ -118,10 +221,10 @@ class Load:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_TIMEOUT_S,
+            timeout=timeout_s,
         )
         if done.returncode != 0:
-            raise LoadFailed(done.stderr[-2000:].strip())
+            raise LoadFailed(done.stderr[-2000:].strip() or f"exit code {done.returncode}")
         got = json.loads(done.stdout)
         return Sample(
             seconds=got["seconds"],
@@ -130,9 +233,12 @@ class Load:
             cpu_seconds=got["cpu_seconds"],
             p50_us=got.get("p50_us", 0.0),
             p99_us=got.get("p99_us", 0.0),
+            p999_us=got.get("p999_us", 0.0),
+            windows=tuple((p50, p99) for p50, p99 in got.get("windows", [])),
         )
 
 
+SINK = "sink"
 MOCK = "mock"  # the `bootstrap` that means librdkafka's own mock cluster, inside the generator
 
 

@@ -38,9 +38,9 @@ class Results:
             return None
         return ours / theirs if self.measures[measure].higher_is_better else theirs / ours
 
-    def best_other(self, measure: str) -> str | None:
-        """The best peer that is neither kstream nor Kafka nor a ceiling; None if there is none."""
-        skipped = (KSTREAM, REFERENCE, CEILING, MACHINE)
+    def best_peer(self, measure: str, *, with_kafka: bool) -> str | None:
+        """The best peer beside kstream and the limits; None if there is none."""
+        skipped = (KSTREAM, CEILING, MACHINE, *(() if with_kafka else (REFERENCE,)))
         medians = {
             peer: statistics.median(taken)
             for peer, taken in self.values.get(measure, {}).items()

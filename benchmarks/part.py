@@ -28,7 +28,9 @@ this part: it is reported with its message, and the peer is left out of the rest
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -86,6 +88,7 @@ class Turn:
     scale: Scale
     folder: Path  # for the part's own files, on the disk that the servers use
     running: ServerProcess | None = None
+    notes: dict[str, float] = field(default_factory=dict)  # the part's own, kept over its turns
     server_cpu: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -101,10 +104,29 @@ class Turn:
         return self.server.bootstrap
 
     @contextmanager
-    def topic(self, partitions: int = 1) -> Iterator[str]:
-        """A new topic, deleted at the end."""
-        with fresh_topic(self.bootstrap, partitions) as name:
+    def topic(self, partitions: int = 1, **configs: str) -> Iterator[str]:
+        """A new topic, deleted at the end. Configurations have `_` for each dot in their names."""
+        named = {key.replace("_", "."): value for key, value in configs.items()}
+        with fresh_topic(self.bootstrap, partitions, named) as name:
             yield name
+
+    @contextmanager
+    def beside(self, *works: Callable[[], object]) -> Iterator[None]:
+        """Do each work again and again in a thread of its own while the block runs; what they raise is raised."""
+        ended = threading.Event()
+
+        def repeat(work: Callable[[], object]) -> None:
+            while not ended.is_set():
+                work()
+
+        with ThreadPoolExecutor(len(works)) as pool:
+            running = [pool.submit(repeat, work) for work in works]
+            try:
+                yield
+            finally:
+                ended.set()
+            for each in running:
+                each.result()
 
     def on_server(self, measure: str, work: Callable[[], _Result]) -> _Result:
         """Do `work` and note the processor time that the server used for it, which goes into the JSON."""

@@ -36,6 +36,7 @@ class Run:
     missing: dict[str, str] = field(default_factory=dict)  # peer -> why it could not be started
     failed: dict[str, dict[str, str]] = field(default_factory=dict)  # part -> peer -> what it failed with
     seconds: dict[str, float] = field(default_factory=dict)  # part -> how long it took
+    _notes: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def measure(self, parts: Sequence[Part]) -> None:
         """Run the parts. Those with shared servers come first; for the others no other server runs."""
@@ -78,7 +79,8 @@ class Run:
 
     def _turn(self, part: Part, peer: str, running: ServerProcess | None, *, counts: bool) -> None:
         settle(self.scale.settle_bytes if part.server is Server.SHARED else 0)
-        turn = Turn(peer, self.load, self.scale, self.folder)
+        notes = self._notes.setdefault(part.name, {})
+        turn = Turn(peer, self.load, self.scale, self.folder, notes=notes)
         try:
             with ExitStack() as stack:
                 if peer not in (CEILING, MACHINE):

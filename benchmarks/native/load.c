@@ -5,13 +5,17 @@
  * MODE   produce   `records` of `size` bytes to `topic`, round robin over `partitions`; every one acknowledged
  *        latency   `records` one at a time: the next is sent when the last is acknowledged
  *        fetch     `records` in all, from the beginning of `partitions`
- *        bare-fetch  the same of partition 0 without librdkafka, see bare_fetch.c
- * keys   topic, records, size, partitions, and any property of librdkafka (bootstrap.servers=..., linger.ms=...;
+ *        bare-fetch  the same without librdkafka, see bare_fetch.c
+ *        wire-requests, wire-rate  one-record requests over many connections, see wire_produce.c
+ *        wire-stream  produce to consume, see wire_stream.c
+ *        limit     what the machine itself can do, see limits.c
+ * keys   those of `options` in load.h, and any property of librdkafka (bootstrap.servers=..., linger.ms=...;
  *        test.mock.num.brokers=1 measures this program against librdkafka's own mock cluster).
  *
  * Connecting is not timed: a produced record, acknowledged, comes before the clock starts, and a fetch is timed from
- * its first record. Payloads are windows of one incompressible buffer, handed to librdkafka without a copy.
+ * its first record. Payloads are windows of one buffer, handed to librdkafka without a copy.
  */
+#define _GNU_SOURCE
 #include "load.h"
 #include "rdkafka_abi.h"
 
@@ -42,7 +46,16 @@ double cpu_seconds(void) {
 }
 
 static options parse(int count, char **arguments) {
-    options parsed = {NULL, "load", 1, 100, 1, rk_conf_new()};
+    options parsed = {.topic = "load", .records = 1, .size = 100, .partitions = 1, .clients = 1, .connections = 1};
+    parsed.depth = parsed.consumers = parsed.batch = parsed.windows = 1;
+    parsed.conf = rk_conf_new();
+    struct {
+        const char *key;
+        int *value;
+    } counts[] = {{"partitions", &parsed.partitions},   {"clients", &parsed.clients},
+                  {"compressible", &parsed.compressible}, {"connections", &parsed.connections},
+                  {"depth", &parsed.depth},             {"consumers", &parsed.consumers},
+                  {"batch", &parsed.batch},             {"windows", &parsed.windows}};
     for (int i = 0; i < count; i++) {
         char *value = strchr(arguments[i], '=');
         if (value == NULL)
@@ -50,6 +63,13 @@ static options parse(int count, char **arguments) {
         *value++ = '\0';
         const char *key = arguments[i];
         char error[RK_ERROR_STRING_SIZE];
+        size_t count_index = 0;
+        while (count_index < sizeof counts / sizeof *counts && strcmp(key, counts[count_index].key) != 0)
+            count_index++;
+        if (count_index < sizeof counts / sizeof *counts) {
+            *counts[count_index].value = atoi(value);
+            continue;
+        }
         if (strcmp(key, "bootstrap.servers") == 0)
             parsed.bootstrap = value;
         if (strcmp(key, "topic") == 0)
@@ -58,13 +78,19 @@ static options parse(int count, char **arguments) {
             parsed.records = atoll(value);
         else if (strcmp(key, "size") == 0)
             parsed.size = (size_t)atoll(value);
-        else if (strcmp(key, "partitions") == 0)
-            parsed.partitions = atoi(value);
+        else if (strcmp(key, "file") == 0)
+            parsed.file = value;
+        else if (strcmp(key, "rate") == 0)
+            parsed.rate = atof(value);
+        else if (strcmp(key, "milliseconds") == 0)
+            parsed.milliseconds = atoll(value);
         else if (rk_conf_set(parsed.conf, key, value, error, sizeof error) != 0)
             fail(key, error);
     }
     if (parsed.partitions < 1 || parsed.partitions > PARTITIONS_MAX)
         fail("partitions", "out of range");
+    if (parsed.clients < 1 || parsed.partitions % parsed.clients != 0)
+        fail("clients", "each needs the same number of partitions");
     return parsed;
 }
 
@@ -76,14 +102,18 @@ static rk_client *client(int kind, rk_conf *conf) {
     return made;
 }
 
-static char *payload_buffer(size_t size) {
-    char *buffer = malloc(PAYLOAD_WINDOWS + size);
+static char *payload_buffer(size_t size, bool is_compressible) {
+    static const char *words[] = {"\"customer\": ", "\"order\": ", "\"amount\": ", "\"paid\": true, ", "\"city\": \"Lyon\", "};
+    char *buffer = malloc(PAYLOAD_WINDOWS + size + 32);
     uint64_t state = 88172645463325252u;
-    for (size_t i = 0; i < PAYLOAD_WINDOWS + size; i++) {
+    for (size_t i = 0; i < PAYLOAD_WINDOWS + size;) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        buffer[i] = (char)state;
+        if (!is_compressible)
+            buffer[i++] = (char)state;
+        else
+            i += (size_t)sprintf(buffer + i, "%s%u, ", words[state % 5], (unsigned)(state >> 54));
     }
     return buffer;
 }
@@ -139,26 +169,62 @@ static void produce_and_wait(rk_topic *topic, rk_queue *queue, int32_t partition
 
 /* Modes */
 
-static void run_produce(options chosen) {
-    rk_conf_set_events(chosen.conf, RK_EVENT_DELIVERY | RK_EVENT_ERROR);
-    rk_client *producer = client(RK_PRODUCER, chosen.conf);
-    rk_topic *topic = rk_topic_new(producer, chosen.topic, NULL);
-    acknowledgements all = {rk_queue_get_main(producer), chosen.records, 0};
-    char *buffer = payload_buffer(chosen.size);
-    for (int32_t partition = 0; partition < chosen.partitions; partition++)
-        produce_and_wait(topic, all.queue, partition, buffer, chosen.size);
+typedef struct {
+    options chosen;
+    int first, partitions; /* its partitions are `first` and those after it */
+    int64_t records;
+    pthread_barrier_t *all_connected;
+    int64_t start_ns, end_ns;
+} producing_client;
 
+static void *run_producer(void *opaque) {
+    producing_client *one = opaque;
+    rk_client *producer = client(RK_PRODUCER, rk_conf_dup(one->chosen.conf));
+    if (rk_handle_mock_cluster(producer) != NULL)
+        rk_mock_topic_create(rk_handle_mock_cluster(producer), one->chosen.topic, one->chosen.partitions, 1);
+    rk_topic *topic = rk_topic_new(producer, one->chosen.topic, NULL);
+    acknowledgements all = {rk_queue_get_main(producer), one->records, 0};
+    size_t size = one->chosen.size;
+    char *buffer = payload_buffer(size, one->chosen.compressible != 0);
+    for (int32_t partition = 0; partition < one->partitions; partition++)
+        produce_and_wait(topic, all.queue, one->first + partition, buffer, size);
+
+    pthread_barrier_wait(one->all_connected);
     pthread_t taker;
     pthread_create(&taker, NULL, take_acknowledgements, &all);
-    double cpu = cpu_seconds();
-    int64_t start = now_ns();
-    for (int64_t i = 0; i < chosen.records; i++)
-        produce_one(topic, (int32_t)(i % chosen.partitions), payload_window(buffer, i), chosen.size);
+    one->start_ns = now_ns();
+    for (int64_t i = 0; i < one->records; i++)
+        produce_one(topic, one->first + (int32_t)(i % one->partitions), payload_window(buffer, i), size);
     pthread_join(taker, NULL);
-    double seconds = (double)(now_ns() - start) / 1e9;
+    one->end_ns = now_ns();
+    return NULL;
+}
+
+static void run_produce(options chosen) {
+    rk_conf_set_events(chosen.conf, RK_EVENT_DELIVERY | RK_EVENT_ERROR);
+    producing_client *clients = calloc((size_t)chosen.clients, sizeof *clients);
+    pthread_t *threads = calloc((size_t)chosen.clients, sizeof *threads);
+    pthread_barrier_t all_connected;
+    pthread_barrier_init(&all_connected, NULL, (unsigned)chosen.clients + 1);
+    int partitions = chosen.partitions / chosen.clients;
+    for (int i = 0; i < chosen.clients; i++) {
+        clients[i] = (producing_client){.chosen = chosen, .first = i * partitions, .partitions = partitions};
+        clients[i].records = chosen.records / chosen.clients;
+        clients[i].all_connected = &all_connected;
+        pthread_create(&threads[i], NULL, run_producer, &clients[i]);
+    }
+    pthread_barrier_wait(&all_connected);
+    double cpu = cpu_seconds();
+    int64_t start = INT64_MAX, end = 0, records = 0;
+    for (int i = 0; i < chosen.clients; i++) {
+        pthread_join(threads[i], NULL);
+        start = clients[i].start_ns < start ? clients[i].start_ns : start;
+        end = clients[i].end_ns > end ? clients[i].end_ns : end;
+        records += clients[i].records;
+    }
     printf("{\"seconds\": %.6f, \"records\": %lld, \"bytes\": %lld, \"cpu_seconds\": %.3f, \"librdkafka\": \"%s\"}\n",
-           seconds, (long long)chosen.records, (long long)chosen.records * (long long)chosen.size, cpu_seconds() - cpu,
-           rk_version_str());
+           (double)(end - start) / 1e9, (long long)records, (long long)records * (long long)chosen.size,
+           cpu_seconds() - cpu, rk_version_str());
 }
 
 static int by_value(const void *left, const void *right) {
@@ -171,7 +237,7 @@ static void run_latency(options chosen) {
     rk_client *producer = client(RK_PRODUCER, chosen.conf);
     rk_topic *topic = rk_topic_new(producer, chosen.topic, NULL);
     rk_queue *queue = rk_queue_get_main(producer);
-    char *buffer = payload_buffer(chosen.size);
+    char *buffer = payload_buffer(chosen.size, false);
     for (int i = 0; i < WARM_UP_RECORDS; i++)
         produce_and_wait(topic, queue, 0, buffer, chosen.size);
 
@@ -210,9 +276,16 @@ static void count_record(rk_message *message, void *opaque) {
         all->last_ns = now_ns();
 }
 
-static void run_fetch(options chosen) {
-    rk_client *consumer = client(RK_CONSUMER, chosen.conf);
-    rk_topic *topic = rk_topic_new(consumer, chosen.topic, NULL);
+typedef struct {
+    options chosen;
+    int first, partitions;
+    fetched got;
+} fetching_client;
+
+static void *run_consumer(void *opaque) {
+    fetching_client *one = opaque;
+    rk_client *consumer = client(RK_CONSUMER, rk_conf_dup(one->chosen.conf));
+    rk_topic *topic = rk_topic_new(consumer, one->chosen.topic, NULL);
     const rk_metadata_list *metadata;
     int error = rk_metadata(consumer, 0, topic, &metadata, STALL_MS);
     if (error != 0)
@@ -220,20 +293,40 @@ static void run_fetch(options chosen) {
     rk_metadata_destroy(metadata);
 
     rk_queue *queue = rk_queue_new(consumer);
-    fetched all = {.expected = chosen.records};
-    double cpu = cpu_seconds();
-    for (int32_t partition = 0; partition < chosen.partitions; partition++)
-        if (rk_consume_start_queue(topic, partition, RK_OFFSET_BEGINNING, queue) != 0)
+    for (int32_t partition = 0; partition < one->partitions; partition++)
+        if (rk_consume_start_queue(topic, one->first + partition, RK_OFFSET_BEGINNING, queue) != 0)
             fail("fetch", rk_err2str(rk_last_error()));
-    while (all.records < all.expected)
-        if (rk_consume_callback_queue(queue, STALL_MS, count_record, &all) <= 0)
+    while (one->got.records < one->got.expected)
+        if (rk_consume_callback_queue(queue, STALL_MS, count_record, &one->got) <= 0)
             fail("fetch", "no record for 30 s");
+    return NULL;
+}
+
+static void run_fetch(options chosen) {
+    fetching_client *clients = calloc((size_t)chosen.clients, sizeof *clients);
+    pthread_t *threads = calloc((size_t)chosen.clients, sizeof *threads);
+    int partitions = chosen.partitions / chosen.clients;
+    double cpu = cpu_seconds();
+    for (int i = 0; i < chosen.clients; i++) {
+        clients[i] = (fetching_client){.chosen = chosen, .first = i * partitions, .partitions = partitions};
+        clients[i].got.expected = chosen.records / chosen.clients;
+        pthread_create(&threads[i], NULL, run_consumer, &clients[i]);
+    }
+    fetched all = {.first_ns = INT64_MAX};
+    for (int i = 0; i < chosen.clients; i++) {
+        pthread_join(threads[i], NULL);
+        fetched got = clients[i].got;
+        all.records += got.records;
+        all.bytes += got.bytes;
+        all.first_ns = got.first_ns < all.first_ns ? got.first_ns : all.first_ns;
+        all.last_ns = got.last_ns > all.last_ns ? got.last_ns : all.last_ns;
+    }
     print_fetched(&all, cpu_seconds() - cpu, rk_version_str());
 }
 
 int main(int count, char **arguments) {
     if (count < 3)
-        fail("usage", "load LIBRDKAFKA produce|latency|fetch|bare-fetch key=value...");
+        fail("usage", "load LIBRDKAFKA MODE key=value...");
     rk_load(arguments[1]);
     options chosen = parse(count - 3, arguments + 3);
     if (strcmp(arguments[2], "produce") == 0)
@@ -244,6 +337,14 @@ int main(int count, char **arguments) {
         run_fetch(chosen);
     else if (strcmp(arguments[2], "bare-fetch") == 0)
         run_bare_fetch(chosen);
+    else if (strcmp(arguments[2], "wire-requests") == 0)
+        run_wire(chosen, false);
+    else if (strcmp(arguments[2], "wire-rate") == 0)
+        run_wire(chosen, true);
+    else if (strcmp(arguments[2], "wire-stream") == 0)
+        run_stream(chosen);
+    else if (strcmp(arguments[2], "limit") == 0)
+        run_limit(chosen);
     else
         fail("no such mode", arguments[2]);
     /* What librdkafka holds ends with the process: tearing it down in order would only add time. */

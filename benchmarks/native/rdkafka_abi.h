@@ -19,6 +19,7 @@ typedef struct rk_topic_conf rk_topic_conf;
 typedef struct rk_queue rk_queue;
 typedef struct rk_event rk_event;
 typedef struct rk_metadata_list rk_metadata_list;
+struct rk_mock;
 
 typedef struct rk_message {
     int error;
@@ -42,6 +43,7 @@ enum { RK_ERROR_STRING_SIZE = 512 };
 
 #define RK_FUNCTIONS(X)                                                                                              \
     X(rk_conf *, conf_new, (void))                                                                                   \
+    X(rk_conf *, conf_dup, (const rk_conf *))                                                                        \
     X(int, conf_set, (rk_conf *, const char *, const char *, char *, size_t))                                        \
     X(void, conf_set_events, (rk_conf *, int))                                                                       \
     X(rk_client *, new, (int, rk_conf *, char *, size_t))                                                            \
@@ -66,6 +68,8 @@ enum { RK_ERROR_STRING_SIZE = 512 };
     X(int, consume_start_queue, (rk_topic *, int32_t, int64_t, rk_queue *))                                          \
     X(int, consume_stop, (rk_topic *, int32_t))                                                                      \
     X(int, consume_callback_queue, (rk_queue *, int, rk_consume_callback *, void *))                                 \
+    X(struct rk_mock *, handle_mock_cluster, (const rk_client *))                                                    \
+    X(int, mock_topic_create, (struct rk_mock *, const char *, int, int))                                            \
     X(const char *, version_str, (void))
 
 #define RK_DECLARE(result, name, arguments) static result(*rk_##name) arguments;

@@ -7,13 +7,22 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.canned_fetch import CannedFetch
-from benchmarks.goals import CEILING, OTHERS, Either, Goal, Times
+from benchmarks.goals import CEILING, MACHINE, OTHERS, Either, Goal, Times
 from benchmarks.load import MOCK, Sample
 from benchmarks.part import Measure, Part, Turn, Values
 from benchmarks.scale import KIB
 
-_PRODUCE_GOALS: tuple[Goal, ...] = (Either(Times(1.5, "kafka"), Times(0.8, CEILING)), Times(1.5, OTHERS))
-_FETCH_GOALS: tuple[Goal, ...] = (Either(Times(2.0, "kafka"), Times(0.9, CEILING)), Times(2.0, OTHERS))
+_PRODUCE_GOALS: tuple[Goal, ...] = (
+    Either(Times(1.5, "kafka"), Times(0.8, CEILING)),
+    Times(1.5, OTHERS),
+    Times(0.6, MACHINE, of="limit-receive-append"),
+)
+_FETCH_GOALS: tuple[Goal, ...] = (
+    Either(Times(2.0, "kafka"), Times(0.9, CEILING)),
+    Times(2.0, OTHERS),
+    Times(0.7, MACHINE, of="limit-sendfile"),
+)
+_LIMITS = ("limit-receive-append", "limit-sendfile")
 _SMALL_GOALS: tuple[Goal, ...] = (Times(1.3, "kafka"), Times(1.0, OTHERS))
 
 
@@ -66,12 +75,13 @@ def bulk_ceiling(turn: Turn, *, suffix: str, size: int) -> Values:
 def _part(suffix: str, size: int, doc: str, goals: tuple[tuple[Goal, ...], tuple[Goal, ...]]) -> Part:
     unit = "MB/s" if size >= KIB else "records/s"
     produce_goals, fetch_goals = goals
+    produce_limit, fetch_limit = _LIMITS if size >= KIB else (None, None)
     return Part(
         name=f"bulk-{suffix}",
         doc=doc,
         measures=(
-            Measure(f"produce-{suffix}", unit, True, goals=produce_goals),
-            Measure(f"fetch-{suffix}", unit, True, goals=fetch_goals),
+            Measure(f"produce-{suffix}", unit, True, goals=produce_goals, limit=produce_limit),
+            Measure(f"fetch-{suffix}", unit, True, goals=fetch_goals, limit=fetch_limit),
             Measure(f"fetch-{suffix}-librdkafka", unit, True),
         ),
         run=partial(bulk, suffix=suffix, size=size),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,11 +57,13 @@ def server(peer: str, parent: Path) -> ServerProcess:
 
 
 @contextmanager
-def fresh_topic(bootstrap: str, partitions: int = 1) -> Iterator[str]:
+def fresh_topic(
+    bootstrap: str, partitions: int = 1, configs: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """A new topic, deleted at the end."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 4})
     name = f"bench-{next(_topic_numbers)}"
-    admin.create_topics([NewTopic(name, partitions, 1)])[name].result(60)
+    admin.create_topics([NewTopic(name, partitions, 1, config=dict(configs or {}))])[name].result(60)
     try:
         yield name
     finally:

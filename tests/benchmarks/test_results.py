@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.document import as_json, merged, read, results_of
-from benchmarks.goals import CEILING, AtMost, Either, Goal, Times
+from benchmarks.goals import CEILING, OTHERS, AtMost, Either, Goal, Times
 from benchmarks.load import Load
 from benchmarks.measures import Results, spread
 from benchmarks.part import Measure, Part
@@ -38,13 +38,14 @@ def test_ratios_are_of_medians_and_above_one_is_better() -> None:
 
 def test_the_best_other_peer_is_neither_kafka_nor_a_ceiling() -> None:
     taken = results([10.0], [100.0])
-    assert taken.best_other("work") is None
+    assert taken.best_peer("work", with_kafka=False) is None
     for peer, value in (("kfake", 5.0), ("tansu", 2.0), (CEILING, 50.0), ("machine", 60.0)):
         taken.add("work", peer, value)
-    assert taken.best_other("work") == "kfake"
+    assert taken.best_peer("work", with_kafka=False) == "kfake"
+    assert taken.best_peer("work", with_kafka=True) == "kafka"
     lower = results([10.0], [100.0], better="low")
     lower.values["work"].update({"kfake": [5.0], "tansu": [2.0]})
-    assert lower.best_other("work") == "tansu"
+    assert lower.best_peer("work", with_kafka=False) == "tansu"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_the_best_other_peer_is_neither_kafka_nor_a_ceiling() -> None:
     [
         (Times(1.5, "kafka"), True),
         (Times(1.51, "kafka"), False),
-        (Times(2.0, "others"), False),
+        (Times(2.0, OTHERS), False),
         (Times(1.0, "tansu"), None),
         (Either(Times(2.0, "kafka"), Times(0.8, CEILING)), True),
         (Either(Times(2.0, "kafka"), Times(0.9, CEILING)), False),
