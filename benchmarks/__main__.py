@@ -57,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
         except PartFailed as error:
             say(f"benchmarks: {error}")
             code = 1
-    table = rows(run.results, [measure.name for part in wanted for measure in part.measures])
+    table = rows(
+        run.results, [measure.name for part in wanted for measure in part.measures], judged=not chosen.quick
+    )
     print(as_text(table))
     _print_failures(run)
     told = document.merged(document.read(chosen.json), run, wanted, facts)

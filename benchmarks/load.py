@@ -83,8 +83,8 @@ class Sample:
 class Load:
     """The load generator, ready to run.
 
-    A `bootstrap` of MOCK means librdkafka's mock cluster inside the generator (produce, requests, latency), and
-    SINK a thread of the generator that acknowledges one-record requests (wire_requests, wire_rate).
+    A `bootstrap` of MOCK means librdkafka's mock cluster inside the generator (produce, requests, latency),
+    and SINK a thread of the generator that acknowledges one-record requests (wire_requests, wire_rate).
     """
 
     def __init__(self) -> None:
@@ -132,15 +132,15 @@ class Load:
         self, bootstrap: str, topic: str, *, records: int, partitions: int = 1, clients: int = 1
     ) -> Sample:
         """Fetch `records` from the beginning of the partitions, with librdkafka."""
-        work = {"topic": topic, "records": records, "partitions": partitions, "clients": clients}
-        return self._run("fetch", bootstrap, FETCH_SETTINGS, **work)
+        work = {"records": records, "partitions": partitions, "clients": clients}
+        return self._run("fetch", bootstrap, FETCH_SETTINGS, topic=topic, **work)
 
     def bare_fetch(
         self, bootstrap: str, topic: str, *, records: int, partitions: int = 1, clients: int = 1
     ) -> Sample:
         """The same with a client that walks the records and makes no objects of them."""
-        work = {"topic": topic, "records": records, "partitions": partitions, "clients": clients}
-        return self._run("bare-fetch", bootstrap, {}, **work)
+        work = {"records": records, "partitions": partitions, "clients": clients}
+        return self._run("bare-fetch", bootstrap, {}, topic=topic, **work)
 
     def wire_requests(
         self, bootstrap: str, topic: str, *, records: int, size: int, connections: int, depth: int
@@ -160,15 +160,15 @@ class Load:
         connections: int,
         windows: int = 1,
     ) -> Sample:
-        """One record a request at a fixed rate; latencies count from when each was due, not from when it left."""
-        work = {"rate": f"{rate:.3f}", "milliseconds": int(seconds * 1000), "size": size}
+        """One record a request at a fixed rate; a latency counts from when its request was due."""
+        work = {"milliseconds": int(seconds * 1000), "size": size, "connections": connections}
         return self._run(
             "wire-rate",
             bootstrap,
             {},
             timeout_s=_TIMEOUT_S + seconds,
             topic=topic,
-            connections=connections,
+            rate=f"{rate:.3f}",
             windows=windows,
             **work,
         )
@@ -190,16 +190,9 @@ class Load:
 
         At `rate` batches a second, and else as fast as they are taken with `depth` requests under way.
         """
-        work = {
-            "size": size,
-            "consumers": consumers,
-            "batch": batch,
-            "partitions": partitions,
-            "depth": depth,
-        }
-        return self._run(
-            "wire-stream", bootstrap, {}, topic=topic, records=batches, rate=str(rate or 0), **work
-        )
+        work = {"records": batches, "size": size, "batch": batch, "partitions": partitions, "depth": depth}
+        pace = f"{rate or 0:.3f}"
+        return self._run("wire-stream", bootstrap, {}, topic=topic, consumers=consumers, rate=pace, **work)
 
     def limit(self, what: str, *, size_bytes: int, file: Path) -> Sample:
         """One of the machine's own limits, see `native/limits.c`; `file` is on the disk that servers use."""

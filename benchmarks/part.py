@@ -112,7 +112,7 @@ class Turn:
 
     @contextmanager
     def beside(self, *works: Callable[[], object]) -> Iterator[None]:
-        """Do each work again and again in a thread of its own while the block runs; what they raise is raised."""
+        """Repeat each work in a thread of its own while the block runs; what they raise is raised."""
         ended = threading.Event()
 
         def repeat(work: Callable[[], object]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.goals import CEILING, KSTREAM
+from benchmarks.goals import CEILING, KSTREAM, MACHINE
 from benchmarks.measures import REFERENCE, Results, spread
 from benchmarks.peers import PEERS
 
@@ -20,16 +20,17 @@ HEAD = (
     REFERENCE,
     *_OTHERS,
     "ceiling",
+    "limit",
     "unit",
 )
 
 
-def rows(results: Results, wanted: Sequence[str]) -> list[tuple[str, ...]]:
-    """One row for each measure that was taken, ratios first."""
-    return [_row(results, name) for name in wanted if name in results.values]
+def rows(results: Results, wanted: Sequence[str], *, judged: bool = True) -> list[tuple[str, ...]]:
+    """One row for each measure that was taken, ratios first; `judged` says whether goals are met."""
+    return [_row(results, name, judged=judged) for name in wanted if name in results.values]
 
 
-def _row(results: Results, name: str) -> tuple[str, ...]:
+def _row(results: Results, name: str, *, judged: bool) -> tuple[str, ...]:
     measure = results.measures[name]
     return (
         name,
@@ -37,8 +38,9 @@ def _row(results: Results, name: str) -> tuple[str, ...]:
         share_text(results.better(name, CEILING)),
         share_text(results.share_of_limit(name)),
         "; ".join(goal.text() for goal in measure.goals),
-        {True: "met", False: "MISSED", None: ""}[results.is_met(name)],
+        {True: "met", False: "MISSED", None: ""}[results.is_met(name) if judged else None],
         *(value_text(results, name, peer) for peer in (KSTREAM, REFERENCE, *_OTHERS, CEILING)),
+        value_text(results, measure.limit or name, MACHINE),
         measure.unit,
     )
 

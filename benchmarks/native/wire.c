@@ -329,7 +329,7 @@ void warm_up(const char *bootstrap, const char *topic, int partitions, const pro
     for (int32_t partition = 0; partition < partitions; partition++) {
         produce_write(one_record, request, partition, 0);
         int error = 0;
-        for (int attempt = 0; attempt < 500; attempt++) {
+        for (int attempt = 0; attempt < 3000; attempt++) {
             exchange(sock, request, one_record->size, response, sizeof response);
             error = produce_error(response, topic);
             if (error == 0)

@@ -24,7 +24,7 @@ def limits(turn: Turn) -> Values:
 PARTS = [
     Part(
         name="machine",
-        doc="The machine's limits: loopback, sendfile to loopback, append to the page cache, fdatasync, CRC-32C",
+        doc="Limits of the machine: loopback, sendfile to it, append to the page cache, fdatasync, CRC-32C",
         measures=(
             *(Measure(f"limit-{what}", "MB/s", True) for what in _TRANSFERS),
             Measure("limit-fdatasync", "µs", False),

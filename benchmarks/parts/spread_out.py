@@ -22,12 +22,11 @@ def spread_out(turn: Turn, *, name: str, partitions: int, clients: int) -> Value
     """Produce records of 1 KB round robin, then fetch all of them with the bare client."""
     # A multiple of all, so that every client has the same.
     records = max(1, _records(turn) // (partitions * clients)) * partitions * clients
-    work = {"records": records, "partitions": partitions, "clients": clients}
     with turn.topic(partitions) as topic:
-        sent = turn.on_server(
-            f"produce-1k-{name}", lambda: turn.load.produce(turn.bootstrap, topic, size=KIB, **work)
-        )
-        got = turn.on_server(f"fetch-1k-{name}", lambda: turn.load.bare_fetch(turn.bootstrap, topic, **work))
+        produce = partial(turn.load.produce, turn.bootstrap, topic, records=records, size=KIB)
+        fetch = partial(turn.load.bare_fetch, turn.bootstrap, topic, records=records)
+        sent = turn.on_server(f"produce-1k-{name}", partial(produce, partitions=partitions, clients=clients))
+        got = turn.on_server(f"fetch-1k-{name}", partial(fetch, partitions=partitions, clients=clients))
     return {f"produce-1k-{name}": sent.mb_per_second, f"fetch-1k-{name}": got.mb_per_second}
 
 
@@ -39,7 +38,6 @@ def spread_out_ceiling(turn: Turn, *, name: str, partitions: int, clients: int) 
 
 
 def _part(name: str, doc: str, partitions: int, clients: int, *, goal: bool) -> Part:
-    works = {"name": name, "partitions": partitions, "clients": clients}
     return Part(
         name=f"bulk-1k-{name}",
         doc=doc,
@@ -53,13 +51,13 @@ def _part(name: str, doc: str, partitions: int, clients: int, *, goal: bool) -> 
             )
             for work, limit in (("produce", "limit-receive-append"), ("fetch", "limit-sendfile"))
         ),
-        run=partial(spread_out, **works),
-        ceiling=partial(spread_out_ceiling, **works),
+        run=partial(spread_out, name=name, partitions=partitions, clients=clients),
+        ceiling=partial(spread_out_ceiling, name=name, partitions=partitions, clients=clients),
     )
 
 
 def codecs(turn: Turn) -> Values:
-    """Text of 1 KB a record, compressed by the producer and decompressed by the consumer, both librdkafka's."""
+    """Text of 1 KB a record, compressed by the producer and decompressed by the consumer."""
     records = _records(turn, share=4)
     values: dict[str, float] = {}
     for codec in _CODECS:

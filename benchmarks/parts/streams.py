@@ -56,7 +56,7 @@ def fan_out(turn: Turn) -> Values:
 
 
 def tailing(turn: Turn) -> Values:
-    """One consumer waits on all partitions at once, in an incremental fetch session where the peer has them."""
+    """One consumer waits on all partitions at once, in a fetch session (KIP-227) where the peer has them."""
     partitions = turn.scale.at_most(_TAILED_PARTITIONS)
     with turn.topic(partitions) as topic:
         sample = turn.on_server("tail-1000-p50", lambda: _tail(turn, topic, partitions=partitions))
@@ -94,7 +94,7 @@ PARTS = [
     ),
     Part(
         name="fan-out",
-        doc="One producer of 64 KB batches and 50 consumers of its partition, as fast as it goes: bytes delivered",
+        doc="One producer of 64 KB batches and 50 consumers of its partition: bytes delivered",
         measures=(Measure("fan-out", "MB/s", True, goals=(Times(3.0, "kafka"),), limit="limit-sendfile"),),
         run=fan_out,
         quick=True,
@@ -109,7 +109,7 @@ PARTS = [
     ),
     Part(
         name="mixed",
-        doc="500 records a second to 4 waiting consumers, beside bulk producing and fetching: due to delivered",
+        doc="500 records a second to 4 waiting consumers, beside producing and fetching in bulk",
         measures=(
             Measure("mixed-p50", "µs", False),
             Measure("mixed-p99", "µs", False),
