@@ -1,7 +1,7 @@
 """Latency at a fixed rate, counted from when each request was due: who stalls pays for all that wait.
 
-The rate is the same for every peer: half of what the slowest of them can do, found in its first turn. All know it
-after the warm-up, which does not count.
+The rate is the same for every peer: half of what the slowest of them can do, found in its first turn.
+All know it after the warm-up, which does not count.
 """
 
 from __future__ import annotations
