@@ -134,7 +134,7 @@ KEYS: tuple[Key, ...] = (
     Key("num.partitions", INT, "1", at_least(1), READ_ONLY, HONOURED,
         "Partitions of a topic whose creator does not say."),
     Key("num.recovery.threads.per.data.dir", INT, "2", at_least(1), CLUSTER_WIDE, HONOURED,
-        "How many partitions are checked at a time after an unclean stop, and closed at a stop."),
+        "How many partitions are checked at a time after an unclean stop."),
     Key("num.replica.alter.log.dirs.threads", INT, None, None, READ_ONLY, NO_EFFECT,
         "there is one data directory"),
 )
