@@ -75,7 +75,7 @@ class History:
         try:
             for number in range(1, kills + 2):
                 wanted = number * TRANSACTIONS_A_ROUND * PRODUCERS
-                until(lambda: len(self.attempts), lambda count, n=wanted: bool(count >= n or self.crashed))
+                until(lambda: len(self.attempts), partial(self._is_enough, wanted))
                 if number <= kills and not self.crashed:
                     self.server.kill()
                     self.server.start()
@@ -85,6 +85,9 @@ class History:
                 thread.join()
         if self.crashed:
             raise self.crashed[0]
+
+    def _is_enough(self, wanted: int, count: int) -> bool:
+        return count >= wanted or bool(self.crashed)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
