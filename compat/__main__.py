@@ -1,39 +1,66 @@
-"""`python -m compat CLIENT [--bootstrap HOST:PORT]`: a client's story against kstream or any server.
+"""Clients and tools against kstream or any server.
 
-`python -m compat roundtrip`: one data directory, which Apache Kafka and kstream open in turn.
+python -m compat NAME              one of them, against a kstream of its own
+python -m compat matrix            all of them; a pass that is lost fails
+python -m compat roundtrip         one data directory, which Apache Kafka and kstream open in turn
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import sys
 import tempfile
-import time
+from dataclasses import asdict
 from pathlib import Path
 
-from compat.clients import CLIENTS
 from compat.kafka_jars import KafkaUnavailable
-from compat.runner import tell
-from compat.story import ClientMissing
+from compat.matrix import pins
+from compat.matrix.entries import ENTRIES
+from compat.matrix.run import run
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m compat", description=__doc__)
-    parser.add_argument("client", choices=[*CLIENTS, "all", "roundtrip"])
-    parser.add_argument(
-        "--bootstrap", metavar="HOST:PORT", help="a running server; without it, kstream is started"
+    names = [entry.name for entry in ENTRIES]
+    parser = argparse.ArgumentParser(
+        prog="python -m compat", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    arguments = parser.parse_args()
-    if arguments.client == "roundtrip":
+    parser.add_argument("what", choices=["matrix", "roundtrip", *names], metavar="NAME|matrix|roundtrip")
+    server = parser.add_mutually_exclusive_group()
+    server.add_argument("--bootstrap", metavar="HOST:PORT", help="a running server, whichever it is")
+    server.add_argument("--kafka", action="store_true", help="an Apache Kafka of its own for each")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="these of the matrix")
+    parser.add_argument("--quick", action="store_true", help="those of the matrix that are done soon")
+    parser.add_argument("--steps", nargs="+", metavar="STEP", help="only these, and no pins")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="write all results to it, as JSON")
+    parser.add_argument("--pin", action="store_true", help="keep what passed, and write docs/clients.md anew")
+    options = parser.parse_args()
+    if options.what == "roundtrip":
         return _round_trip()
-    clients = CLIENTS if arguments.client == "all" else (arguments.client,)
-    if arguments.bootstrap:
-        return _tell_all(clients, arguments.bootstrap)
-    from compat.kstream_server import KstreamServer
 
-    with KstreamServer() as server:
-        return _tell_all(clients, server.bootstrap)
+    wanted = [
+        entry
+        for entry in ENTRIES
+        if options.what in ("matrix", entry.name)
+        and (not options.only or entry.name in options.only)
+        and (not options.quick or entry.quick)
+    ]
+    results = [
+        run(entry, only=options.steps, bootstrap=options.bootstrap, kafka=options.kafka) for entry in wanted
+    ]
+    if options.results:
+        options.results.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
+    is_whole = not (options.steps or options.bootstrap or options.kafka)
+    if options.pin and is_whole:
+        pins.pin(results)
+    has_failed = any(result.failed for result in results)
+    lost = pins.lost(results) if is_whole else []
+    for loss in lost:
+        print(f"LOST {loss}")
+    for result in results:
+        if result.missing is not None:
+            print(f"not run: {result.name}: {result.missing}")
+    return 1 if has_failed or lost else 0
 
 
 def _round_trip() -> int:
@@ -48,18 +75,6 @@ def _round_trip() -> int:
                 print(f"  not run: {reason}")
                 return 0
     return 0
-
-
-def _tell_all(clients: tuple[str, ...], bootstrap: str) -> int:
-    failed = 0
-    prefix = f"story-{os.getpid()}-{int(time.time())}"
-    for client in clients:
-        try:
-            failed += tell(client, bootstrap, prefix=f"{prefix}-{client}")
-        except ClientMissing as missing:
-            print(f"{client}: not run: {missing}")
-            failed += 1
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Members of consumer groups, one class for each client, and each member a process of its own.
+"""Members of consumer groups, each a process of its own, and the classes of the clients that are Python.
 
-    python -m compat.members CLIENT HOST:PORT TOPIC GROUP
+    python -m compat.members CLIENT HOST:PORT
 
-reads a command from each line of stdin (poll, assigned, commit, close) and answers with a line of JSON. So a
-member can be killed, and what its client leaves lying about when a broker goes away disturbs nobody.
+does as the lines of stdin say (join, poll, assigned, commit, leave: `compat/programs/README.md`). So a member
+can be killed, and what its client leaves lying about when a broker goes away disturbs nobody.
 """
 
 from __future__ import annotations
@@ -11,45 +11,29 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from compat.line_process import LineProcess, bytes_of, text_of
+from compat.story import Got
 
 SESSION_TIMEOUT_S = 6.0
 """As short as servers allow by default: a death is noticed as soon."""
 HEARTBEAT_S = 0.5
 
 
-class Got(NamedTuple):
-    """A record that a member read."""
+class InProcess(Protocol):
+    """A member in this process."""
 
-    partition: int
-    offset: int
-    value: bytes
+    def poll(self) -> list[Got]: ...
 
+    def assigned(self) -> set[int]: ...
 
-class Member(Protocol):
-    """One consumer in a group, that reads from the beginning and commits when told to."""
+    def commit(self) -> None: ...
 
-    def poll(self) -> list[Got]:
-        """What came within a tenth of a second; rebalances happen in here too."""
-        ...
-
-    def assigned(self) -> set[int]:
-        """Partitions that it has now."""
-        ...
-
-    def commit(self) -> None:
-        """Commit what was polled, and wait for the answer. Raises what the client raises."""
-        ...
-
-    def close(self) -> None:
-        """Leave the group."""
-        ...
+    def close(self) -> None: ...
 
 
 class ConfluentMember:
@@ -58,9 +42,6 @@ class ConfluentMember:
     def __init__(self, bootstrap: str, topic: str, group: str) -> None:
         from confluent_kafka import Consumer
 
-        quiet = logging.getLogger("compat.members")
-        quiet.propagate = False
-        quiet.addHandler(logging.NullHandler())
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -70,7 +51,6 @@ class ConfluentMember:
                 "session.timeout.ms": int(SESSION_TIMEOUT_S * 1000),
                 "heartbeat.interval.ms": int(HEARTBEAT_S * 1000),
                 "reconnect.backoff.max.ms": 200,
-                "logger": quiet,
             }
         )
         self._consumer.subscribe([topic])
@@ -170,7 +150,7 @@ class AiokafkaMember:
         self._run(self._consumer.stop())
 
 
-MEMBERS: dict[str, Callable[[str, str, str], Member]] = {
+MEMBERS: dict[str, Callable[[str, str, str], InProcess]] = {
     "confluent-kafka": ConfluentMember,
     "kafka-python": KafkaPythonMember,
     "aiokafka": AiokafkaMember,
@@ -178,55 +158,39 @@ MEMBERS: dict[str, Callable[[str, str, str], Member]] = {
 
 
 class MemberProcess:
-    """A member in a process of its own. Raises RuntimeError with what the client raised there."""
+    """A member in a process of its own. Raises ProgramFailed with what the client raised there."""
 
-    def __init__(self, client: str, bootstrap: str, topic: str, group: str) -> None:
-        command = [sys.executable, "-m", "compat.members", client, bootstrap, topic, group]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=Path(__file__).parents[1],
-            text=True,
-        )
+    def __init__(self, program: Sequence[str], bootstrap: str, topic: str, group: str) -> None:
+        self._process = LineProcess([*program, bootstrap])
+        self._process.ask("join", topic=topic, group=group)
 
     def poll(self) -> list[Got]:
-        return [
-            Got(partition, offset, bytes.fromhex(value)) for partition, offset, value in self._ask("poll")
-        ]
+        """What came within a tenth of a second; rebalances happen in here too."""
+        found = self._process.ask("poll")
+        return [Got(partition, offset, bytes_of(value) or b"") for partition, offset, value in found]
 
     def assigned(self) -> set[int]:
-        return set(self._ask("assigned"))
+        """Partitions that it has now."""
+        return set(self._process.ask("assigned"))
 
     def commit(self) -> None:
-        self._ask("commit")
+        """Commit what was polled, and wait for the answer."""
+        self._process.ask("commit")
 
     def close(self) -> None:
         """Leave the group and end, unless it was killed."""
-        if self._process.poll() is None:
-            self._ask("close")
-        self.kill()
+        if self._process.is_running:
+            self._process.ask("leave")
+            self._process.close()
 
     def kill(self) -> None:
         """End it as a crash does."""
         self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
 
-    def _ask(self, command: str) -> Any:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            raise RuntimeError("the member has no pipes")
-        stdin.write(command + "\n")
-        stdin.flush()
-        line = stdout.readline()
-        answer = json.loads(line) if line else {"error": f"the member ended: {self._process.wait()}"}
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer["result"]
+
+def python_member(client: str, bootstrap: str, topic: str, group: str) -> MemberProcess:
+    """A member of one of the clients in `MEMBERS`."""
+    return MemberProcess([sys.executable, "-m", "compat.members", client], bootstrap, topic, group)
 
 
 def main() -> None:
@@ -234,19 +198,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m compat.members", description=__doc__)
     parser.add_argument("client", choices=MEMBERS)
     parser.add_argument("bootstrap")
-    parser.add_argument("topic")
-    parser.add_argument("group")
     options = parser.parse_args()
-    member = MEMBERS[options.client](options.bootstrap, options.topic, options.group)
-    commands: dict[str, Callable[[], object]] = {
-        "poll": lambda: [(got.partition, got.offset, got.value.hex()) for got in member.poll()],
-        "assigned": lambda: sorted(member.assigned()),
-        "commit": member.commit,
-        "close": member.close,
+    joined: list[InProcess] = []
+
+    def join(topic: str, group: str) -> None:
+        joined.append(MEMBERS[options.client](options.bootstrap, topic, group))
+
+    commands: dict[str, Callable[..., object]] = {
+        "join": join,
+        "poll": lambda: [(got.partition, got.offset, text_of(got.value)) for got in joined[0].poll()],
+        "assigned": lambda: sorted(joined[0].assigned()),
+        "commit": lambda: joined[0].commit(),
+        "leave": lambda: joined[0].close(),
     }
     for line in sys.stdin:
+        request = json.loads(line)
         try:
-            answer = {"result": commands[line.strip()]()}
+            answer = {"result": commands[request.pop("do")](**request)}
         except Exception as error:
             answer = {"error": repr(error)}
         print(json.dumps(answer), flush=True)

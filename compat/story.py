@@ -1,14 +1,13 @@
-"""One story that every client tells: create, produce, fetch, administer.
+"""What every client tells its story with: the `Adapter` it stands behind, records, and checks.
 
-A client is an `Adapter`; the chapters below say what must come back from it, whichever client and server.
-They hold against Apache Kafka as they do against kstream, so a failure is a defect of the server under test.
-Consumers read by assignment; groups are another story.
+`compat/chapters` says what must come back, whichever client and server. It holds against Apache Kafka as it
+does against kstream, so a failure is the server's defect, or a gap of the client that is written down.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -42,6 +41,14 @@ class InRecord(NamedTuple):
     timestamp_ms: int
 
 
+class Got(NamedTuple):
+    """A record that a member of a group read."""
+
+    partition: int
+    offset: int
+    value: bytes
+
+
 @dataclass(frozen=True)
 class Start:
     """Where a fetch begins: at an offset, at the first record not before a time, or at the beginning."""
@@ -52,18 +59,48 @@ class Start:
 
 @dataclass(frozen=True)
 class Traits:
-    """What a client cannot do, so that the story asks no more of it: the client's gaps, not the server's."""
+    """What a client cannot do, so that the story asks no more of it: the client's gaps, not the server's.
+
+    `lacks` has reasons by capability (`Chapter.needs`) or by a chapter's name, `gaps` those of the flags.
+    """
 
     sets_timestamps: bool = True
     headers_per_record: bool = True
     tells_empty_from_null: bool = True
     sends_null_headers: bool = True
-    administers: bool = True
+    lacks: Mapping[str, str] = field(default_factory=dict)
     gaps: Mapping[str, str] = field(default_factory=dict)
 
 
+class Member(Protocol):
+    """A group's member in a process of its own, that reads from the beginning and commits when told to."""
+
+    def poll(self) -> list[Got]:
+        """What came within a tenth of a second; rebalances happen in here too."""
+        ...
+
+    def assigned(self) -> set[int]:
+        """Partitions that it has now."""
+        ...
+
+    def commit(self) -> None:
+        """Commit what was polled, and wait for the answer. Raises what the client raises."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group and end, unless it was killed."""
+        ...
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        ...
+
+
 class Adapter(Protocol):
-    """One client behind the story. Methods block, and raise what the client raises."""
+    """One client behind the story. Methods block, and raise what the client raises.
+
+    Producers are kept until `close()`, so that they outlive topics and the server's restarts.
+    """
 
     name: str
     traits: Traits
@@ -72,9 +109,7 @@ class Adapter(Protocol):
         """The client's own version, for the report."""
         ...
 
-    def create_topic(self, topic: str, partitions: int) -> None:
-        """Create it, and return once the broker's metadata tells of it."""
-        ...
+    def create_topic(self, topic: str, partitions: int, configs: Mapping[str, str] | None = None) -> None: ...
 
     def delete_topic(self, topic: str) -> None: ...
 
@@ -94,19 +129,49 @@ class Adapter(Protocol):
         """Produce with acks=all and wait for all acknowledgements; offsets, None if the client hides them."""
         ...
 
-    def fetch(self, topic: str, partition: int, start: Start, count: int) -> list[InRecord]:
-        """Read `count` records from an assigned partition."""
+    def transact(
+        self,
+        topic: str,
+        partition: int,
+        records: Sequence[OutRecord],
+        *,
+        transactional_id: str,
+        commit: bool,
+    ) -> None:
+        """Produce in a transaction of its own, and commit or abort it."""
+        ...
+
+    def fetch(
+        self, topic: str, partition: int, start: Start, count: int, *, committed: bool = False
+    ) -> list[InRecord]:
+        """Read `count` records from an assigned partition, only committed ones if so asked."""
+        ...
+
+    def join(self, topic: str, group: str) -> Member:
+        """A new member of a group, in a process of its own."""
         ...
 
     def close(self) -> None: ...
 
 
 class Chapter(NamedTuple):
-    """A part of the story that stands alone, on a topic of its own."""
+    """A part of the story that stands alone, on a topic of its own; `needs` are its client's."""
 
     name: str
     tell: Callable[[Adapter, str], None]
-    needs_admin: bool = False
+    needs: tuple[str, ...] = ()
+
+    def why_not(self, traits: Traits) -> str | None:
+        """Why a client with these traits does not tell it, None if it does."""
+        return next((traits.lacks[each] for each in (self.name, *self.needs) if each in traits.lacks), None)
+
+
+TOPICS = "topics"
+PARTITIONS = "partitions"
+CONFIGS = "configs"
+IDEMPOTENCE = "idempotence"
+TRANSACTIONS = "transactions"
+GROUPS = "groups"
 
 
 def expect(condition: bool, what: str) -> None:
@@ -115,12 +180,18 @@ def expect(condition: bool, what: str) -> None:
         raise AssertionError(what)
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
+def wait_until(condition: Callable[[], bool], what: str, *, timeout_s: float = WAIT_TIMEOUT_S) -> None:
     """Ask again until it holds: a broker's metadata follows its controller's with a delay."""
-    deadline = time.monotonic() + WAIT_TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     while not condition():
-        expect(time.monotonic() < deadline, f"within {WAIT_TIMEOUT_S:.0f} s: {what}")
+        expect(time.monotonic() < deadline, f"within {timeout_s:.0f} s: {what}")
         time.sleep(0.05)
+
+
+def create(client: Adapter, topic: str, partitions: int, configs: Mapping[str, str] | None = None) -> None:
+    """Create a topic, and return once the broker's metadata tells of it."""
+    client.create_topic(topic, partitions, configs)
+    wait_until(lambda: client.partition_counts().get(topic) == partitions, f"{topic} is known")
 
 
 def records_for(traits: Traits, count: int, *, first: int = 0) -> list[OutRecord]:
@@ -169,93 +240,3 @@ def check_records(
             out.timestamp_ms if traits.sets_timestamps else back.timestamp_ms,
         )
         expect(back == wanted, f"record {place}: wanted {wanted}, got {back}")
-
-
-def _produce_and_fetch(codec: str, idempotent: bool) -> Callable[[Adapter, str], None]:
-    def tell(client: Adapter, topic: str) -> None:
-        """Two produce calls, then read from the beginning, from an offset, and from a time."""
-        traits = client.traits
-        partition = 0
-        if traits.administers:
-            client.create_topic(topic, 2)
-            partition = 1
-        first, second = records_for(traits, 30), records_for(traits, 24, first=30)
-        began_ms = int(time.time() * 1000)
-        for batch, offsets in ((first, range(30)), (second, range(30, 54))):
-            told = client.produce(topic, partition, batch, codec=codec, idempotent=idempotent)
-            expect(told is None or told == list(offsets), f"offsets {offsets} acknowledged, got {told}")
-        sent = first + second
-
-        everything = client.fetch(topic, partition, Start(), len(sent))
-        check_records(traits, sent, everything, first_offset=0)
-        if not traits.sets_timestamps:
-            ended_ms = int(time.time() * 1000)
-            stamps = [record.timestamp_ms for record in everything]
-            expect(stamps == sorted(stamps), f"timestamps in order of production, got {stamps}")
-            expect(began_ms <= stamps[0] and stamps[-1] <= ended_ms, f"{began_ms} <= {stamps} <= {ended_ms}")
-
-        check_records(
-            traits,
-            sent[17:],
-            client.fetch(topic, partition, Start(offset=17), len(sent) - 17),
-            first_offset=17,
-        )
-        for place in (17, 30):
-            wanted_ms = everything[place].timestamp_ms
-            begins = next(r.offset for r in everything if r.timestamp_ms >= wanted_ms)
-            found = client.fetch(topic, partition, Start(timestamp_ms=wanted_ms), len(sent) - begins)
-            check_records(traits, sent[begins:], found, first_offset=begins)
-        if traits.sets_timestamps:  # between two records: the later one
-            found = client.fetch(
-                topic, partition, Start(timestamp_ms=sent[40].timestamp_ms - 999), len(sent) - 40
-            )
-            check_records(traits, sent[40:], found, first_offset=40)
-
-    return tell
-
-
-def _bulk(client: Adapter, topic: str) -> None:
-    """A few megabytes in many batches: nothing lost, nothing twice, in order."""
-    if client.traits.administers:
-        client.create_topic(topic, 1)
-    headers: Headers = (("h", b"1"),)
-    sent = [OutRecord(b"%d" % n, b"%06d" % n * 100, headers, FIRST_TIMESTAMP_MS + n) for n in range(4000)]
-    client.produce(topic, 0, sent, codec="none", idempotent=False)
-    check_records(client.traits, sent, client.fetch(topic, 0, Start(), len(sent)), first_offset=0)
-
-
-def _topics(client: Adapter, topic: str) -> None:
-    """A topic is created, listed, grown, written to in its new partition, and deleted."""
-    client.create_topic(topic, 3)
-    wait_until(lambda: client.partition_counts().get(topic) == 3, f"{topic} has 3 partitions")
-    client.create_partitions(topic, 5)
-    wait_until(lambda: client.partition_counts().get(topic) == 5, f"{topic} has 5 partitions")
-    sent = records_for(client.traits, 6)
-    client.produce(topic, 4, sent, codec="none", idempotent=False)
-    check_records(client.traits, sent, client.fetch(topic, 4, Start(), 6), first_offset=0)
-    client.delete_topic(topic)
-    wait_until(lambda: topic not in client.partition_counts(), f"{topic} is gone")
-
-
-def _configs(client: Adapter, topic: str) -> None:
-    """A topic's configuration begins with Kafka's defaults, and keeps what it is given."""
-    client.create_topic(topic, 1)
-    before = client.topic_config(topic)
-    defaults = {"retention.ms": "604800000", "cleanup.policy": "delete", "max.message.bytes": "1048588"}
-    for name, value in defaults.items():
-        expect(before.get(name) == value, f"{name} begins as {value}, got {before.get(name)}")
-    client.set_topic_config(topic, {"retention.ms": "3600000", "cleanup.policy": "compact"})
-    changed = {**before, "retention.ms": "3600000", "cleanup.policy": "compact"}
-    wait_until(
-        lambda: client.topic_config(topic) == changed, "the two changed values, and no others, are told"
-    )
-
-
-def chapters() -> Iterator[Chapter]:
-    """The whole story, in order."""
-    yield Chapter("topics", _topics, needs_admin=True)
-    yield Chapter("configs", _configs, needs_admin=True)
-    for codec in CODECS:
-        yield Chapter(f"{codec}", _produce_and_fetch(codec, False))
-        yield Chapter(f"{codec}-idempotent", _produce_and_fetch(codec, True))
-    yield Chapter("bulk", _bulk)

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compat.story import Adapter, ClientMissing, InRecord, OutRecord, Start, Traits, wait_until
+from compat.members import python_member
+from compat.story import Adapter, ClientMissing, InRecord, Member, OutRecord, Start, Traits
 
 TIMEOUT_S = 20.0
 
@@ -31,6 +32,7 @@ class Aiokafka:
         self._library = library
         self._bootstrap = bootstrap
         self._admin_module: Any = admin
+        self._producers: dict[str, Any] = {}
         self._runner = asyncio.Runner()
         self._admin = self._runner.run(self._start_admin())
 
@@ -42,11 +44,10 @@ class Aiokafka:
     def version(self) -> str:
         return str(self._library.__version__)
 
-    def create_topic(self, topic: str, partitions: int) -> None:
-        wanted = self._admin_module.NewTopic(topic, partitions, 1)
+    def create_topic(self, topic: str, partitions: int, configs: Mapping[str, str] | None = None) -> None:
+        wanted = self._admin_module.NewTopic(topic, partitions, 1, topic_configs=dict(configs or {}))
         answer = self._runner.run(self._admin.create_topics([wanted]))
         self._raise_first((error[1] for error in answer.topic_errors), topic)
-        wait_until(lambda: topic in self.partition_counts(), f"{topic} is known")
 
     def delete_topic(self, topic: str) -> None:
         answer = self._runner.run(self._admin.delete_topics([topic]))
@@ -88,37 +89,71 @@ class Aiokafka:
     async def _produce(
         self, topic: str, partition: int, records: Sequence[OutRecord], codec: str, idempotent: bool
     ) -> list[int]:
-        producer = self._library.AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+        producer = await self._producer(
+            f"{codec} {idempotent}",
             compression_type=None if codec == "none" else codec,
             enable_idempotence=idempotent,
-            acks="all",
-            linger_ms=20,
         )
-        await producer.start()
-        try:
-            pending = [
-                await producer.send(
-                    topic,
-                    key=record.key,
-                    value=record.value,
-                    headers=list(record.headers),
-                    partition=partition,
-                    timestamp_ms=record.timestamp_ms,
-                )
-                for record in records
-            ]
-            sent = await asyncio.wait_for(asyncio.gather(*pending), TIMEOUT_S)
-            return [metadata.offset for metadata in sent]
-        finally:
-            await producer.stop()
+        return await self._send(producer, topic, partition, records)
 
-    def fetch(self, topic: str, partition: int, start: Start, count: int) -> list[InRecord]:
-        return self._runner.run(asyncio.wait_for(self._fetch(topic, partition, start, count), TIMEOUT_S))
+    async def _producer(self, name: str, **settings: Any) -> Any:
+        if name not in self._producers:
+            made = self._library.AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap, acks="all", linger_ms=20, **settings
+            )
+            await made.start()
+            self._producers[name] = made
+        return self._producers[name]
 
-    async def _fetch(self, topic: str, partition: int, start: Start, count: int) -> list[InRecord]:
+    async def _send(
+        self, producer: Any, topic: str, partition: int, records: Sequence[OutRecord]
+    ) -> list[int]:
+        pending = [
+            await producer.send(
+                topic,
+                key=record.key,
+                value=record.value,
+                headers=list(record.headers),
+                partition=partition,
+                timestamp_ms=record.timestamp_ms,
+            )
+            for record in records
+        ]
+        sent = await asyncio.wait_for(asyncio.gather(*pending), TIMEOUT_S)
+        return [metadata.offset for metadata in sent]
+
+    def transact(
+        self,
+        topic: str,
+        partition: int,
+        records: Sequence[OutRecord],
+        *,
+        transactional_id: str,
+        commit: bool,
+    ) -> None:
+        async def run() -> None:
+            producer = await self._producer(transactional_id, transactional_id=transactional_id)
+            await producer.begin_transaction()
+            await self._send(producer, topic, partition, records)
+            await (producer.commit_transaction() if commit else producer.abort_transaction())
+
+        self._runner.run(run())
+
+    def fetch(
+        self, topic: str, partition: int, start: Start, count: int, *, committed: bool = False
+    ) -> list[InRecord]:
+        return self._runner.run(
+            asyncio.wait_for(self._fetch(topic, partition, start, count, committed), TIMEOUT_S)
+        )
+
+    async def _fetch(
+        self, topic: str, partition: int, start: Start, count: int, committed: bool
+    ) -> list[InRecord]:
         consumer = self._library.AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap, group_id=None, auto_offset_reset="none"
+            bootstrap_servers=self._bootstrap,
+            group_id=None,
+            auto_offset_reset="none",
+            isolation_level="read_committed" if committed else "read_uncommitted",
         )
         await consumer.start()
         try:
@@ -141,6 +176,11 @@ class Aiokafka:
         finally:
             await consumer.stop()
 
+    def join(self, topic: str, group: str) -> Member:
+        return python_member(self.name, self._bootstrap, topic, group)
+
     def close(self) -> None:
+        for producer in self._producers.values():
+            self._runner.run(producer.stop())
         self._runner.run(self._admin.close())
         self._runner.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compat.story import Adapter, ClientMissing, InRecord, OutRecord, Start, Traits, wait_until
+from compat.members import python_member
+from compat.story import Adapter, ClientMissing, InRecord, Member, OutRecord, Start, Traits
 
 TIMEOUT_S = 20.0
 
@@ -26,7 +28,12 @@ class ConfluentKafka:
 
     def __init__(self, library: Any, bootstrap: str) -> None:
         self._library = library
-        self._common = {"bootstrap.servers": bootstrap}
+        self._bootstrap = bootstrap
+        quiet = logging.getLogger(__name__)  # what goes wrong is raised; librdkafka tells of every reconnect
+        quiet.propagate = False
+        quiet.addHandler(logging.NullHandler())
+        self._common: dict[str, Any] = {"bootstrap.servers": bootstrap, "logger": quiet}
+        self._producers: dict[str, Any] = {}
         from confluent_kafka import admin
 
         self._admin_module: Any = admin
@@ -35,10 +42,11 @@ class ConfluentKafka:
     def version(self) -> str:
         return f"{self._library.version()}, librdkafka {self._library.libversion()[0]}"
 
-    def create_topic(self, topic: str, partitions: int) -> None:
-        wanted = self._admin_module.NewTopic(topic, num_partitions=partitions, replication_factor=1)
+    def create_topic(self, topic: str, partitions: int, configs: Mapping[str, str] | None = None) -> None:
+        wanted = self._admin_module.NewTopic(
+            topic, num_partitions=partitions, replication_factor=1, config=dict(configs or {})
+        )
         self._admin.create_topics([wanted])[topic].result(TIMEOUT_S)
-        wait_until(lambda: topic in self.partition_counts(), f"{topic} is known")
 
     def delete_topic(self, topic: str) -> None:
         self._admin.delete_topics([topic])[topic].result(TIMEOUT_S)
@@ -71,15 +79,19 @@ class ConfluentKafka:
     def produce(
         self, topic: str, partition: int, records: Sequence[OutRecord], *, codec: str, idempotent: bool
     ) -> list[int]:
-        producer = self._library.Producer(
-            {
-                **self._common,
-                "compression.type": codec,
-                "enable.idempotence": idempotent,
-                "acks": "all",
-                "linger.ms": 20,
-            }
+        producer = self._producer(
+            f"{codec} {idempotent}", {"compression.type": codec, "enable.idempotence": idempotent}
         )
+        return self._send(producer, topic, partition, records)
+
+    def _producer(self, name: str, settings: Mapping[str, object]) -> Any:
+        if name not in self._producers:
+            self._producers[name] = self._library.Producer(
+                {**self._common, "acks": "all", "linger.ms": 20, **settings}
+            )
+        return self._producers[name]
+
+    def _send(self, producer: Any, topic: str, partition: int, records: Sequence[OutRecord]) -> list[int]:
         offsets: list[int] = []
 
         def delivered(error: Any, message: Any) -> None:
@@ -102,11 +114,39 @@ class ConfluentKafka:
             raise TimeoutError(f"{unsent} records were not acknowledged within {TIMEOUT_S:.0f} s")
         return offsets
 
-    def fetch(self, topic: str, partition: int, start: Start, count: int) -> list[InRecord]:
+    def transact(
+        self,
+        topic: str,
+        partition: int,
+        records: Sequence[OutRecord],
+        *,
+        transactional_id: str,
+        commit: bool,
+    ) -> None:
+        is_new = transactional_id not in self._producers
+        producer = self._producer(transactional_id, {"transactional.id": transactional_id})
+        if is_new:
+            producer.init_transactions(TIMEOUT_S)
+        producer.begin_transaction()
+        self._send(producer, topic, partition, records)
+        if commit:
+            producer.commit_transaction(TIMEOUT_S)
+        else:
+            producer.abort_transaction(TIMEOUT_S)
+
+    def fetch(
+        self, topic: str, partition: int, start: Start, count: int, *, committed: bool = False
+    ) -> list[InRecord]:
         library = self._library
         # librdkafka wants a group's name even where it only assigns; it never joins the group.
         consumer = library.Consumer(
-            {**self._common, "group.id": "unused", "enable.auto.commit": False, "auto.offset.reset": "error"}
+            {
+                **self._common,
+                "group.id": "unused",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed" if committed else "read_uncommitted",
+            }
         )
         try:
             place = library.TopicPartition(topic, partition, library.OFFSET_BEGINNING)
@@ -135,6 +175,9 @@ class ConfluentKafka:
             return got
         finally:
             consumer.close()
+
+    def join(self, topic: str, group: str) -> Member:
+        return python_member(self.name, self._bootstrap, topic, group)
 
     def close(self) -> None:
         """Nothing to do: its handles close when they are collected."""

@@ -8,7 +8,17 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from compat.story import Adapter, ClientMissing, Headers, InRecord, OutRecord, Start, Traits
+from compat.story import (
+    TOPICS,
+    TRANSACTIONS,
+    Adapter,
+    ClientMissing,
+    Headers,
+    InRecord,
+    OutRecord,
+    Start,
+    Traits,
+)
 
 TIMEOUT_S = 30.0
 _RECORD_END = b"\x1e"
@@ -20,12 +30,14 @@ TRAITS = Traits(
     sets_timestamps=False,
     headers_per_record=False,
     tells_empty_from_null=False,
-    administers=False,
+    lacks={
+        TOPICS: "kcat administers nothing; topics come into being by auto-creation",
+        TRANSACTIONS: "kcat has no transactional producer",
+    },
     gaps={
         "timestamps": "kcat has no option to set one; records carry the time of sending",
         "headers": "kcat's -H holds for all records of one run",
         "empty against null": "kcat's -Z sends every empty key and value as null",
-        "administration": "kcat has none; topics come into being by auto-creation",
         "offsets": "kcat does not print what a producer was acknowledged",
     },
 )
@@ -61,7 +73,7 @@ class Kcat:
         told = subprocess.run([self._program, "-V"], capture_output=True, text=True, check=True).stdout
         return next(line.strip() for line in told.splitlines() if "Version" in line)
 
-    def create_topic(self, topic: str, partitions: int) -> NoReturn:
+    def create_topic(self, topic: str, partitions: int, configs: Mapping[str, str] | None = None) -> NoReturn:
         raise NotSupported("create topics")
 
     def delete_topic(self, topic: str) -> NoReturn:
@@ -94,7 +106,23 @@ class Kcat:
             stdin=stdin,
         )
 
-    def fetch(self, topic: str, partition: int, start: Start, count: int) -> list[InRecord]:
+    def transact(
+        self,
+        topic: str,
+        partition: int,
+        records: Sequence[OutRecord],
+        *,
+        transactional_id: str,
+        commit: bool,
+    ) -> NoReturn:
+        raise NotSupported("transactions")
+
+    def join(self, topic: str, group: str) -> NoReturn:
+        raise NotSupported("commit by command")
+
+    def fetch(
+        self, topic: str, partition: int, start: Start, count: int, *, committed: bool = False
+    ) -> list[InRecord]:
         if start.timestamp_ms is not None:
             where = f"s@{start.timestamp_ms}"
         elif start.offset is not None:

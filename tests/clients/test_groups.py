@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from compat.kstream_server import KstreamServer
-from compat.members import MEMBERS, Got, MemberProcess
+from compat.members import MEMBERS, MemberProcess, python_member
+from compat.story import Got
 from kstream.testing.client import WireClient
 from kstream.wire.messages.describe_groups import DescribeGroupsRequest
 from kstream.wire.messages.find_coordinator import FindCoordinatorRequest
@@ -51,7 +52,7 @@ def fill(server: KstreamServer, topic: str, *, first: int = 0) -> set[bytes]:
 
 @contextmanager
 def joined(client: str, server: KstreamServer, topic: str) -> Iterator[MemberProcess]:
-    member = MemberProcess(client, server.bootstrap, topic, topic)
+    member = python_member(client, server.bootstrap, topic, topic)
     try:
         yield member
         member.close()

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from compat.clients import CLIENTS, NEED_JAVA, adapter, traits
+from compat.chapters import chapters
+from compat.clients import CLIENTS, adapter, traits
 from compat.kstream_server import KstreamServer
-from compat.story import CODECS, Adapter, Chapter, ClientMissing, chapters
+from compat.matrix.entries import CLEAN_OFTEN
+from compat.story import CODECS, GROUPS, TOPICS, Adapter, Chapter, ClientMissing
 from kstream.records.batch import read_header
 from kstream.testing.client import WireClient
 from tests.requests import batches, fetch
@@ -22,21 +24,16 @@ pytestmark = [
 ]
 
 TOLD = [
-    pytest.param(
-        client,
-        chapter,
-        id=f"{client}-{chapter.name}",
-        marks=[pytest.mark.java] if client in NEED_JAVA else [],
-    )
+    pytest.param(client, chapter, id=f"{client}-{chapter.name}")
     for client in CLIENTS
     for chapter in chapters()
-    if traits(client).administers or not chapter.needs_admin
+    if chapter.why_not(traits(client)) is None and GROUPS not in chapter.needs  # `test_groups` has those
 ]
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[KstreamServer]:
-    with KstreamServer() as running:
+    with KstreamServer(CLEAN_OFTEN) as running:
         yield running
         assert running.is_running, running.log_tail()
         assert "Traceback" not in running.log_path.read_text(), running.log_tail()
@@ -63,7 +60,7 @@ def test_story(server: KstreamServer, adapters: dict[str, Adapter], client: str,
 
     codec, _, idempotent = chapter.name.partition("-")
     if codec in CODECS:
-        stored = _stored(server, topic, partition=1 if traits(client).administers else 0)
+        stored = _stored(server, topic, partition=0 if TOPICS in traits(client).lacks else 1)
         codecs = {codec_name for codec_name, _ in stored}
         assert codec in codecs
         # librdkafka leaves a batch as it is that compression would enlarge, such as one of a single record.

@@ -1,5 +1,5 @@
 // Apache Kafka's own Java client behind the story: one JSON request a line on stdin, one JSON answer a line on stdout.
-// Run from its source: java -cp 'jars/*' Story.java HOST:PORT. Bytes travel as base64; Jackson comes with the jars.
+// Run from its source: java -cp 'jars/*' KafkaClients.java HOST:PORT. Bytes travel as base64; Jackson comes with the jars.
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -31,11 +32,13 @@ import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-public class Story {
+public class KafkaClients {
     static final ObjectMapper JSON = new ObjectMapper();
     static final long TIMEOUT_MS = 20_000;
     static String bootstrap;
     static Admin admin;
+    static KafkaConsumer<byte[], byte[]> member;
+    static final Map<String, KafkaProducer<byte[], byte[]>> PRODUCERS = new HashMap<>();
 
     public static void main(String[] arguments) throws Exception {
         bootstrap = arguments[0];
@@ -51,6 +54,7 @@ public class Story {
             System.out.println(JSON.writeValueAsString(answer));
             System.out.flush();
         }
+        PRODUCERS.values().forEach(KafkaProducer::close);
         admin.close();
     }
 
@@ -63,7 +67,10 @@ public class Story {
                 about.load(Admin.class.getResourceAsStream("/kafka/kafka-version.properties"));
                 return about.getProperty("version");
             case "create_topic":
-                admin.createTopics(List.of(new NewTopic(topic, request.get("partitions").asInt(), (short) 1))).all().get();
+                Map<String, String> configs = new HashMap<>();
+                request.get("configs").properties().forEach(one -> configs.put(one.getKey(), one.getValue().asText()));
+                admin.createTopics(List.of(
+                    new NewTopic(topic, request.get("partitions").asInt(), (short) 1).configs(configs))).all().get();
                 return null;
             case "delete_topic":
                 admin.deleteTopics(List.of(topic)).all().get();
@@ -89,6 +96,22 @@ public class Story {
                 return null;
             case "produce":
                 return produce(request, topic);
+            case "transact":
+                transact(request, topic);
+                return null;
+            case "join":
+                join(request, topic);
+                return null;
+            case "poll":
+                return poll();
+            case "assigned":
+                return member.assignment().stream().map(TopicPartition::partition).toList();
+            case "commit":
+                member.commitSync();
+                return null;
+            case "leave":
+                member.close();
+                return null;
             case "fetch":
                 return fetch(request, topic);
             default:
@@ -96,36 +119,82 @@ public class Story {
         }
     }
 
+    static KafkaProducer<byte[], byte[]> producer(String name, Map<String, Object> settings) {
+        return PRODUCERS.computeIfAbsent(name, absent -> {
+            Properties properties = new Properties();
+            properties.put("bootstrap.servers", bootstrap);
+            properties.put("acks", "all");
+            properties.put("linger.ms", "20");
+            properties.putAll(settings);
+            KafkaProducer<byte[], byte[]> made =
+                new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
+            if (settings.containsKey("transactional.id")) {
+                made.initTransactions();
+            }
+            return made;
+        });
+    }
+
     static Object produce(JsonNode request, String topic) throws Exception {
+        String codec = request.get("codec").asText();
+        boolean idempotent = request.get("idempotent").asBoolean();
+        return send(producer(codec + idempotent, Map.of("compression.type", codec, "enable.idempotence", idempotent)),
+            request, topic);
+    }
+
+    static List<Long> send(KafkaProducer<byte[], byte[]> producer, JsonNode request, String topic) throws Exception {
+        List<Future<RecordMetadata>> sent = new ArrayList<>();
+        for (JsonNode record : request.get("records")) {
+            List<Header> headers = new ArrayList<>();
+            for (JsonNode header : record.get("headers")) {
+                headers.add(new RecordHeader(header.get(0).asText(), bytes(header.get(1))));
+            }
+            sent.add(producer.send(new ProducerRecord<>(topic, request.get("partition").asInt(),
+                record.get("timestamp_ms").asLong(), bytes(record.get("key")), bytes(record.get("value")), headers)));
+        }
+        List<Long> offsets = new ArrayList<>();
+        for (Future<RecordMetadata> one : sent) {
+            offsets.add(one.get().offset());
+        }
+        return offsets;
+    }
+
+    static void transact(JsonNode request, String topic) throws Exception {
+        String id = request.get("transactional_id").asText();
+        KafkaProducer<byte[], byte[]> producer = producer("transactional " + id, Map.of("transactional.id", id));
+        producer.beginTransaction();
+        send(producer, request, topic);
+        if (request.get("commit").asBoolean()) {
+            producer.commitTransaction();
+        } else {
+            producer.abortTransaction();
+        }
+    }
+
+    static void join(JsonNode request, String topic) {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", bootstrap);
-        properties.put("compression.type", request.get("codec").asText());
-        properties.put("enable.idempotence", request.get("idempotent").asBoolean());
-        properties.put("acks", "all");
-        properties.put("linger.ms", "20");
-        try (KafkaProducer<byte[], byte[]> producer =
-                new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer())) {
-            List<Future<RecordMetadata>> sent = new ArrayList<>();
-            for (JsonNode record : request.get("records")) {
-                List<Header> headers = new ArrayList<>();
-                for (JsonNode header : record.get("headers")) {
-                    headers.add(new RecordHeader(header.get(0).asText(), bytes(header.get(1))));
-                }
-                sent.add(producer.send(new ProducerRecord<>(topic, request.get("partition").asInt(),
-                    record.get("timestamp_ms").asLong(), bytes(record.get("key")), bytes(record.get("value")), headers)));
-            }
-            List<Long> offsets = new ArrayList<>();
-            for (Future<RecordMetadata> one : sent) {
-                offsets.add(one.get().offset());
-            }
-            return offsets;
-        }
+        properties.put("group.id", request.get("group").asText());
+        properties.put("auto.offset.reset", "earliest");
+        properties.put("enable.auto.commit", "false");
+        properties.put("session.timeout.ms", "6000");
+        properties.put("heartbeat.interval.ms", "500");
+        member = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        member.subscribe(List.of(topic));
+    }
+
+    static Object poll() {
+        ArrayNode got = JSON.createArrayNode();
+        member.poll(Duration.ofMillis(100)).forEach(record ->
+            got.addArray().add(record.partition()).add(record.offset()).add(text(record.value())));
+        return got;
     }
 
     static Object fetch(JsonNode request, String topic) {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", bootstrap);
         properties.put("auto.offset.reset", "none");
+        properties.put("isolation.level", request.get("committed").asBoolean() ? "read_committed" : "read_uncommitted");
         try (KafkaConsumer<byte[], byte[]> consumer =
                 new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
             TopicPartition partition = new TopicPartition(topic, request.get("partition").asInt());

@@ -1,0 +1,106 @@
+"""Builds the clients in `compat/programs`, by each language's own tool, into a cache.
+
+A build is kept by its sources: what changes is built again, anything else starts at once. `$KSTREAM_CACHE`
+names the cache (default `~/.cache/kstream`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from compat.kafka_jars import KafkaUnavailable, cache_folder, java, kafka_jars
+from compat.story import ClientMissing
+
+PROGRAMS = Path(__file__).parent / "programs"
+_OUTPUT_TAIL_CHARS = 3000
+
+
+class BuildFailed(RuntimeError):
+    """The toolchain is here, what the manifest names was fetched, and it does not compile."""
+
+
+def built(language: str, program: str) -> list[str]:
+    """The command that starts a program, built if need be.
+
+    Raises ClientMissing if the language's tools are missing or its registry is out of reach, BuildFailed.
+    """
+    return _BUILDERS[language](program)
+
+
+def _go(program: str) -> list[str]:
+    go = _tool("go", "Go 1.26 or later: https://go.dev/dl/")
+    source = PROGRAMS / "go"
+    binary = _kept(f"{program}-{_digest(source)}")
+    if not binary.exists():
+        environment = {"GOFLAGS": "-mod=readonly -buildvcs=false"}
+        _fetch([go, "list", "-deps", f"./{program}"], source, environment)
+        _build([go, "build", "-o", str(binary), f"./{program}"], source, environment)
+    return [str(binary)]
+
+
+def _java(program: str) -> list[str]:
+    try:
+        jars = f"{kafka_jars()}/*"
+        source = PROGRAMS / "java" / f"{program.title().replace('-', '')}.java"
+        return [java(), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", jars, str(source)]
+    except KafkaUnavailable as missing:
+        raise ClientMissing(str(missing)) from missing
+
+
+_BUILDERS: Mapping[str, Callable[[str], list[str]]] = {"go": _go, "java": _java}
+
+
+def _tool(name: str, hint: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise ClientMissing(f"needs {name}, which is not in PATH ({hint})")
+    return found
+
+
+def _kept(name: str) -> Path:
+    folder = cache_folder() / "clients"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
+
+
+def _digest(*paths: Path) -> str:
+    """What a folder's sources are: those that git would take, so not what a build left."""
+    hashed = hashlib.sha256()
+    for folder in paths:
+        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+            hashed.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return hashed.hexdigest()[:16]
+
+
+def _fetch(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    done = _run(command, folder, environment)
+    if done.returncode != 0:
+        tail = (done.stdout + done.stderr)[-_OUTPUT_TAIL_CHARS:]
+        raise ClientMissing(f"could not be fetched: {' '.join(command)}:\n{tail}")
+
+
+def _build(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    print(f"building: {' '.join(command)}", file=sys.stderr, flush=True)
+    done = _run(command, folder, environment)
+    if done.returncode != 0:
+        raise BuildFailed(f"{' '.join(command)}:\n{(done.stdout + done.stderr)[-_OUTPUT_TAIL_CHARS:]}")
+
+
+def _run(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

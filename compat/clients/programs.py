@@ -1,0 +1,21 @@
+"""The clients that are programs of other languages (`compat/programs`), and what they cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from compat.story import Traits
+
+
+class Program(NamedTuple):
+    """A program of the client's name in the folder of its language."""
+
+    language: str
+    traits: Traits = Traits()
+
+
+PROGRAMS: Mapping[str, Program] = {
+    "franz-go": Program("go"),
+    "kafka-clients": Program("java"),
+}
