@@ -44,7 +44,7 @@ class Session(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the matrix. `open` raises ClientMissing where its program cannot run; `quick` ones are done soon.
+    """A row of the matrix. `open` raises ClientMissing where its program cannot run; `quick` ones take less.
 
     `settings` are what its server is started with, beyond the defaults.
     """
