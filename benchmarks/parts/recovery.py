@@ -1,0 +1,51 @@
+"""After a kill -9: how long until everything that was written is served again."""
+
+from __future__ import annotations
+
+import time
+
+from confluent_kafka import Consumer, TopicPartition
+
+from benchmarks.goals import Times
+from benchmarks.part import Measure, Part, Server, Turn, Values
+from benchmarks.scale import KIB
+
+_PARTITIONS = 4
+_TIMEOUT_S = 120.0
+
+
+def recovery(turn: Turn) -> Values:
+    """Bulk into a few partitions, a kill, and the time from the command to an answer from the end of each."""
+    records = turn.scale.bulk_bytes * 2 // KIB
+    with turn.topic(partitions=_PARTITIONS) as topic:
+        turn.load.produce(turn.bootstrap, topic, records=records, size=KIB)
+        turn.server.kill()
+        began_s = time.perf_counter()
+        turn.server.start()
+        total = sum(_end_offset(turn.bootstrap, topic, index) for index in range(_PARTITIONS))
+        elapsed_s = time.perf_counter() - began_s
+    if total < records:  # one more may be what made sure of the topic
+        raise RuntimeError(f"{total} of {records} acknowledged records are there")
+    return {"recovery": records * KIB / elapsed_s / 1e6}
+
+
+def _end_offset(bootstrap: str, topic: str, index: int) -> int:
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench"})
+    try:
+        return int(consumer.get_watermark_offsets(TopicPartition(topic, index), timeout=_TIMEOUT_S)[1])
+    finally:
+        consumer.close()
+
+
+PARTS = [
+    Part(
+        name="recovery",
+        doc="What was written, by the time from a start after kill -9 to the ends of all partitions;"
+        " Kafka first waits for the session of its own killed broker",
+        measures=(Measure("recovery", "MB/s", True, goals=(Times(1.0, "kafka"),)),),
+        run=recovery,
+        server=Server.FRESH,
+        rounds=3,
+        not_for={"kfake": "keeps nothing over a kill", "tansu": "was not made to start again here"},
+    ),
+]
