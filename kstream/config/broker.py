@@ -122,6 +122,8 @@ class BrokerConfig:
             self.static["broker.id"] = node_id
         self.dynamic_broker: dict[str, str] = {}
         self.dynamic_default: dict[str, str] = {}
+        self.bound_listeners: tuple[Listener, ...] = ()
+        """The listeners once they are bound: port 0 has become a real one."""
         self._listeners_of_change: list[Callable[[BrokerConfig], None]] = []
         keys = broker_keys()
         for name, text in self.static.items():

@@ -48,6 +48,7 @@ async def serve(
     """
     _raise_descriptor_limit()
     listeners = bind(config.listeners)
+    config.bound_listeners = tuple(bound.listener for bound in listeners)
     try:
         broker = Broker.open(data_dir, config, clock or SystemClock())
         try:

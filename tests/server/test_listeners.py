@@ -11,6 +11,10 @@ import trio
 
 from kstream.config.broker import BrokerConfig
 from kstream.config.listeners import Listener
+from kstream.records.metadata import decode_metadata
+from kstream.records.schemas.metadata import RegisterBrokerRecord
+from kstream.replay.directory_source import DirectorySource
+from kstream.replay.moments import Range
 from kstream.server.listeners import BoundListener, ListenError, accept_forever, bind
 from kstream.wire.messages.metadata import MetadataRequest, MetadataResponse
 from tests.server.harness import Served, run, serving
@@ -42,6 +46,21 @@ def test_each_client_is_told_the_address_at_which_it_reached_the_server(tmp_path
             assert await advertised_at(server, ("127.0.0.1", docker)) == [("kstream.test", 29092)]
 
     run(test)
+
+
+def test_a_port_that_the_system_chose_is_registered_as_it_is(tmp_path: Path) -> None:
+    """Another server that opens the directory reaches the brokers that the metadata log names."""
+    ports: list[int] = []
+
+    async def test() -> None:
+        async with serving(tmp_path) as server:
+            ports.extend(port for _, port in server.addresses)
+
+    run(test)
+    source = DirectorySource(tmp_path, "__cluster_metadata", Range())
+    records = [decode_metadata(event.value).message for event in source.events({})]
+    (registered,) = (record for record in records if isinstance(record, RegisterBrokerRecord))
+    assert [endpoint.port for endpoint in registered.end_points] == ports
 
 
 def test_a_taken_port_is_said_clearly_and_nothing_stays_bound() -> None:

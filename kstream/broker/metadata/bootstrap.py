@@ -78,7 +78,7 @@ def registration_records(
             max(0, min(listener.port, _PORT_MAX)),
             _security_protocol(listener.security_protocol),
         )
-        for listener in config.advertised_listeners or config.listeners
+        for listener in config.advertised_listeners or config.bound_listeners or config.listeners
     )
     registered = image.brokers.get(config.node_id)
     if registered is not None and _is_same(registered, endpoints, config.broker_rack, directory_id):
