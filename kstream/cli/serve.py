@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -159,6 +160,9 @@ def _ready(
     has_colours: bool,
 ) -> None:
     """Tell the person, then whoever waits for the line on standard output."""
+    # What was imported and replayed stays: the collector need never look at it again, which would stop every
+    # connection for 10 ms. Here, since a process that is not ours alone has garbage of its own.
+    gc.freeze()
     advertised = config.advertised_listeners
     text = banner(
         addresses,

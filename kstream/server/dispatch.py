@@ -7,7 +7,7 @@ error 35, so that any client can find out what is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from struct import Struct
 from typing import Any
 
@@ -53,7 +53,7 @@ class Endpoint:
 class Dispatcher:
     """Turns frames into answers. Shared by all connections; holds no state of any of them."""
 
-    def __init__(self, registrations: dict[int, Registration]) -> None:
+    def __init__(self, registrations: Mapping[int, Registration]) -> None:
         self._registrations = registrations
         self._endpoints: dict[tuple[int, int], Endpoint] = {}
         self._repeats = Repeats()

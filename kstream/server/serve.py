@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import trio
 
 from kstream.api import registry
+from kstream.api.registry import Registration
 from kstream.broker.broker import Broker
 from kstream.broker.housekeeping import Housekeeping
 from kstream.clock import Clock, SystemClock
@@ -37,11 +37,14 @@ async def serve(
     ready: Callable[[list[str]], None],
     topics: Sequence[tuple[str, int | None]] = (),
     clock: Clock | None = None,
+    opened: Callable[[Broker], None] | None = None,
+    registrations: Mapping[int, Registration] | None = None,
 ) -> None:
     """Serve until cancelled, then stop cleanly.
 
     `ready` is called once with the addresses (`host:port`) when clients are served. `topics` are created if
-    they are not there, with so many partitions, or `num.partitions`.
+    they are not there, with so many partitions, or `num.partitions`. For tests, `opened` is given the broker
+    before that, and `registrations` take the place of the registered handlers.
 
     Raises:
         ListenError, DirectoryInUse, UnusableDirectory, ConfigError: the message says what to do.
@@ -52,8 +55,10 @@ async def serve(
     try:
         broker = Broker.open(data_dir, config, clock or SystemClock())
         try:
+            if opened is not None:
+                opened(broker)
             await broker.create_missing_topics(topics)
-            await _serve(broker, listeners, ready)
+            await _serve(broker, listeners, ready, registrations or registry.load())
         finally:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(broker.close)
@@ -62,8 +67,13 @@ async def serve(
             bound.sock.close()
 
 
-async def _serve(broker: Broker, listeners: list[BoundListener], ready: Callable[[list[str]], None]) -> None:
-    dispatcher = Dispatcher(registry.load())
+async def _serve(
+    broker: Broker,
+    listeners: list[BoundListener],
+    ready: Callable[[list[str]], None],
+    registrations: Mapping[int, Registration],
+) -> None:
+    dispatcher = Dispatcher(registrations)
     async with trio.open_nursery() as connection_nursery:
         connections = Connections(broker, dispatcher, connection_nursery)
         try:
@@ -79,9 +89,6 @@ async def _serve(broker: Broker, listeners: list[BoundListener], ready: Callable
                         connections.wait_for_place,
                         partial(connections.start, bound.listener),
                     )
-                # What was imported and replayed stays: the collector need never look at it again, which would
-                # stop every connection for 10 ms.
-                gc.freeze()
                 ready([_address(bound) for bound in listeners])
         finally:
             with trio.CancelScope(shield=True), trio.move_on_after(_STOP_S):

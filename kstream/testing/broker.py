@@ -1,0 +1,319 @@
+"""A broker inside the process of the tests."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import trio.testing
+
+from kstream.api import registry
+from kstream.api.context import RequestContext
+from kstream.broker.housekeeping import Housekeeping
+from kstream.broker.metadata.create_topics import NewTopic, create_topics
+from kstream.broker.metadata.delete_topics import TopicKey, delete_topics
+from kstream.config.load import load
+from kstream.errors import ApiError, ErrorCode
+from kstream.records.builder import build_batch
+from kstream.replay.event import Event
+from kstream.testing import positions, report
+from kstream.testing.clock import TestingClock
+from kstream.testing.errors import BrokerNotRunning
+from kstream.testing.partitioning import partition_of_key
+from kstream.testing.reading import committed_records
+from kstream.testing.thread import ServerThread
+from kstream.testing.watching import ReturnedError, new_errors, watched
+from kstream.wire.apis import ApiKey
+from kstream.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Text = str | bytes
+"""Text is sent as UTF-8."""
+
+_PRODUCE_VERSION = 12  # the last that names topics
+_SETTLE_S = 1.0
+_POLL_S = 0.005
+
+
+class Broker:
+    """A broker of its own in a thread of its own, on a free port of 127.0.0.1.
+
+    `topics` are there from the start: names, or names with counts of partitions. `settings` are the broker's,
+    with underscores for dots (`log_retention_ms=1000`); what is not given is kstream's default, except that
+    idle connections are not closed. Without `data_dir` the data is in a temporary folder, removed at the end.
+
+    Every method blocks until its work is done, a few milliseconds; a coroutine can call it as it is, or
+    through `trio.to_thread.run_sync` and `asyncio.to_thread` where a loop should not stand still.
+    """
+
+    clock: TestingClock
+    """Runs as the machine's clock does, and `advance(hours=2)` moves it ahead: retention, sessions,
+    transactions and long polls follow. Clients keep their own time.
+    """
+
+    def __init__(
+        self,
+        topics: Mapping[str, int] | Iterable[str] = (),
+        *,
+        data_dir: Path | None = None,
+        **settings: object,
+    ) -> None:
+        wanted = topics.items() if isinstance(topics, Mapping) else [(name, None) for name in topics]
+        self._topics: list[tuple[str, int | None]] = list(wanted)
+        self._data_dir = data_dir
+        self._settings = {"connections.max.idle.ms": "-1", "listeners": "PLAINTEXT://127.0.0.1:0"}
+        self._settings |= with_dots(settings)
+        self._errors = new_errors()
+        self._thread: ServerThread | None = None
+        self._ephemeral: Path | None = None
+
+    # Start and stop
+
+    def start(self) -> None:
+        """Return when clients are served.
+
+        Raises:
+            ConfigError, ListenError, DirectoryInUse, UnusableDirectory, ApiError: the message says what.
+        """
+        if self._thread is not None:
+            raise RuntimeError("the broker was started already: make another one")
+        data_dir = self._data_dir
+        if data_dir is None:
+            data_dir = self._ephemeral = Path(tempfile.mkdtemp(prefix="kstream-testing-"))
+        try:
+            settings = self._settings | {"log.dirs": str(data_dir)}
+            config, notes = load(settings=[f"{name}={value}" for name, value in settings.items()])
+            for note in notes:
+                log.log(logging.WARNING if note.is_warning else logging.DEBUG, "%s", note.text)
+            self.clock = TestingClock(self._leap)
+            registrations = watched(registry.load(), self._errors)
+            self._registrations = registrations
+            thread = ServerThread(config, data_dir, self.clock, self._topics, registrations)
+            thread.start()
+        except BaseException:
+            self._remove()
+            raise
+        self._thread = thread
+
+    def stop(self) -> None:
+        """Stop cleanly, and remove a temporary folder. Raises what ended the broker before its time."""
+        try:
+            if self._thread is not None:
+                self._thread.stop()
+        finally:
+            self._remove()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """`127.0.0.1:PORT`, as clients want it."""
+        return ",".join(self._running.addresses)
+
+    # Topics
+
+    def topic(self, name: str, partitions: int = 1, **configs: object) -> str:
+        """Create a topic, and return its name once it can be produced to and fetched.
+
+        `configs` are the topic's, with underscores for dots (`retention_ms=1000`).
+
+        Raises:
+            ApiError: TOPIC_ALREADY_EXISTS, INVALID_CONFIG and what else CreateTopics answers.
+        """
+        broker = self._running.broker
+        wanted = NewTopic(name, partitions, configs=tuple(with_dots(configs).items()))
+
+        async def work() -> None:
+            (created,) = await broker.metadata.update(
+                lambda image: create_topics(image, broker.config, [wanted])
+            )
+            _check(created.error)
+            for index in range(created.num_partitions):
+                await broker.partitions.wait_open(name, index)
+
+        self._running.run(work)
+        return name
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic; when this returns the name is free again, and what groups committed of it is gone.
+
+        Raises:
+            ApiError: UNKNOWN_TOPIC_OR_PARTITION.
+        """
+        broker = self._running.broker
+
+        async def work() -> None:
+            (deleted,) = await broker.metadata.update(lambda image: delete_topics(image, [TopicKey(name)]))
+            _check(deleted.error)
+            await _settle()
+
+        self._running.run(work)
+
+    # Records and positions
+
+    def produce(
+        self,
+        topic: str,
+        value: Text | None = None,
+        *,
+        key: Text | None = None,
+        headers: Mapping[str, Text | None] | Iterable[tuple[str, Text | None]] = (),
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+    ) -> Event:
+        """Append one record, and return it as it stands in the log.
+
+        Without `partition`, the key chooses as in Java's client; what has no key goes to partition 0. The
+        time is the broker's unless given.
+
+        Raises:
+            ApiError: what Produce answers, such as UNKNOWN_TOPIC_OR_PARTITION.
+        """
+        encoded_key, encoded_value = _encoded(key), _encoded(value)
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        encoded_headers = tuple((name, _encoded(content)) for name, content in pairs)
+        if partition is None:
+            partition = 0 if encoded_key is None else partition_of_key(encoded_key, self._count(topic))
+        at_ms = self.clock.now_ms() if timestamp_ms is None else timestamp_ms
+        batch = bytearray(  # the broker may write its time into it
+            build_batch([(at_ms, encoded_key, encoded_value, encoded_headers)])
+        )
+        produced = PartitionProduceData(index=partition, records=memoryview(batch))
+        request = ProduceRequest(
+            acks=-1, timeout_ms=30_000, topic_data=[TopicProduceData(name=topic, partition_data=[produced])]
+        )
+        response = self._handle(ApiKey.PRODUCE, request, _PRODUCE_VERSION)
+        (answer,) = response.responses[0].partition_responses
+        if answer.error_code:
+            raise ApiError(ErrorCode(answer.error_code), answer.error_message)
+        is_append_time = answer.log_append_time_ms >= 0
+        return Event(
+            partition,
+            answer.base_offset,
+            answer.log_append_time_ms if is_append_time else at_ms,
+            encoded_key,
+            encoded_value,
+            encoded_headers,
+            is_append_time,
+        )
+
+    def records(self, topic: str, partition: int | None = None) -> list[Event]:
+        """What a consumer that reads committed finds: by partition, then by offset.
+
+        Raises:
+            ApiError: UNKNOWN_TOPIC_OR_PARTITION.
+        """
+        partitions = range(self._count(topic)) if partition is None else [partition]
+        broker = self._running.broker
+
+        async def work() -> list[Event]:
+            return [
+                event
+                for index in partitions
+                for event in await committed_records(await broker.partitions.wait_open(topic, index))
+            ]
+
+        return self._running.run(work)
+
+    def committed(self, group: str) -> dict[tuple[str, int], int]:
+        """The positions that a group has committed, by topic and partition; none for a group unknown."""
+        broker = self._running.broker
+        return self._running.run(lambda: positions.committed(broker, group))
+
+    # Waiting and looking
+
+    def wait_for(self, predicate: Callable[[], T], *, timeout_s: float = 10.0) -> T:
+        """Ask until the answer is true, and return it.
+
+        Raises TimeoutError, with all that the broker has seen, after `timeout_s` of the machine's time.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while not (answer := predicate()):
+            if time.monotonic() >= deadline_s:
+                raise TimeoutError(f"not so after {timeout_s:g} s\n{self.report()}")
+            time.sleep(_POLL_S)
+        return answer
+
+    @property
+    def errors(self) -> list[ReturnedError]:
+        """The last errors that were returned to clients, the newest last."""
+        return list(self._errors)
+
+    def report(self) -> str:
+        """Topics with counts, groups with positions and members, the last errors: text for a person."""
+        broker = self._running.broker
+        seen = self._running.run(lambda: report.lines(broker))
+        return "\n".join(seen + report.error_lines(self._errors))
+
+    # Within
+
+    @property
+    def _running(self) -> ServerThread:
+        if self._thread is None:
+            raise BrokerNotRunning("the broker is not started: use it as a context manager")
+        return self._thread
+
+    def _handle(self, key: ApiKey, request: Any, version: int) -> Any:
+        """What a client that sends the request is answered, without the network between."""
+        context = RequestContext(self._running.broker, api_version=version, client_id="kstream.testing")
+        handler = self._registrations[key].handler
+        return self._running.run(lambda: handler(context, request))
+
+    def _count(self, topic: str) -> int:
+        found = self._running.broker.metadata.image.topics_by_name.get(topic)
+        if found is None:
+            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {topic}")
+        return len(found.partitions)
+
+    def _leap(self, by_ms: int) -> None:
+        housekeeping = Housekeeping(self._running.broker)
+
+        async def work() -> None:
+            self.clock.move(by_ms)
+            await _settle()
+            await housekeeping.retain()
+
+        self._running.run(work)
+
+    def _remove(self) -> None:
+        if self._ephemeral is not None:
+            shutil.rmtree(self._ephemeral, ignore_errors=True)
+
+
+def with_dots(values: Mapping[str, object]) -> dict[str, str]:
+    """Settings as Kafka spells them: dots for underscores in names, lower-case booleans."""
+    return {
+        name.replace("_", "."): str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in values.items()
+    }
+
+
+async def _settle() -> None:
+    """Return when nothing in the broker has anything to do, or after a while if clients keep it busy."""
+    with trio.move_on_after(_SETTLE_S):
+        await trio.testing.wait_all_tasks_blocked()
+
+
+def _encoded(text: Text | None) -> bytes | None:
+    return text.encode() if isinstance(text, str) else text
+
+
+def _check(error: ApiError | None) -> None:
+    if error is not None:
+        raise error
