@@ -45,10 +45,12 @@ class Reading:
     """What was found in one partition."""
 
     __slots__ = (
+        "changes",
         "diverging_epoch",
         "error_code",
         "found",
         "high_watermark",
+        "is_at_end",
         "is_unknown",
         "log_start_offset",
         "partition",
@@ -64,7 +66,24 @@ class Reading:
         self.high_watermark = -1
         self.log_start_offset = -1
         self.found: LogSlice | None = None
+        self.is_at_end = False
+        """Whether there is nothing behind the wanted offset to read, until the partition changes."""
+        self.changes = 0
+        """The partition's, before it was looked at."""
         self.diverging_epoch: EpochEndOffset | None = None
+
+    def is_current(self) -> bool:
+        """Whether reading again would find the same nothing: so that who waits for one partition of many does
+        not read all the others whenever it wakes.
+        """
+        partition = self.partition
+        return (
+            self.is_at_end
+            and partition is not None
+            and partition.changes == self.changes
+            and not partition.log.is_closed
+            and partition.log.log_start_offset == self.log_start_offset
+        )
 
     def fail(self, error_code: int) -> None:
         self.error_code = error_code
@@ -85,8 +104,9 @@ async def handle(context: RequestContext, request: FetchRequest) -> FetchRespons
     deadline_s = trio.current_time() + request.max_wait_ms / 1000
     if request.topics:
         await context.broker.partitions.open_ahead((each.topic, each.index) for each in plan.partitions)
+    readings: list[Reading] = []
     while True:
-        readings = await _read_all(context.broker, plan, request)
+        readings = await _read_all(context.broker, plan, request, readings)
         waiter = _what_to_wait_for(readings, request)
         if waiter is None:
             break
@@ -100,7 +120,10 @@ async def handle(context: RequestContext, request: FetchRequest) -> FetchRespons
     return _respond(plan, readings, request, uses_topic_ids=uses_topic_ids)
 
 
-async def _read_all(broker: Broker, plan: FetchPlan, request: FetchRequest) -> list[Reading]:
+async def _read_all(
+    broker: Broker, plan: FetchPlan, request: FetchRequest, before: list[Reading]
+) -> list[Reading]:
+    """Read everything, but what is `before` from before a wait and still so."""
     budget_bytes = min(request.max_bytes, broker.config.fetch_max_bytes)
     read_committed = request.isolation_level == READ_COMMITTED
     is_replica = request.replica_id >= 0 or request.replica_state.replica_id >= 0
@@ -111,6 +134,10 @@ async def _read_all(broker: Broker, plan: FetchPlan, request: FetchRequest) -> l
         for number, wanted in enumerate(plan.partitions, 1):
             if not number % _PARTITIONS_PER_TURN:
                 await trio.lowlevel.checkpoint()
+            # Nothing is waited for after an error, and without one the readings are in the plan's order.
+            if before and before[number - 1].is_current():
+                readings.append(before[number - 1])
+                continue
             reading = Reading(wanted)
             readings.append(reading)
             try:
@@ -174,6 +201,7 @@ async def _read(reading: Reading, budget_bytes: int, read_committed: bool, min_o
     wanted = reading.wanted
     partition = reading.partition
     assert partition is not None
+    reading.changes = partition.changes
     # Any negative epoch says that the client knows none.
     partition.check_leader_epoch(max(-1, wanted.current_leader_epoch))
     if wanted.last_fetched_epoch >= 0:
@@ -184,6 +212,7 @@ async def _read(reading: Reading, budget_bytes: int, read_committed: bool, min_o
         return
     end_offset = partition.last_stable_offset if read_committed else reading.high_watermark
     if wanted.fetch_offset == end_offset:
+        reading.is_at_end = True
         return
     size_bytes_max = min(wanted.size_bytes_max, budget_bytes)
     if size_bytes_max < 0 and reading.log_start_offset <= wanted.fetch_offset < end_offset:
@@ -227,9 +256,7 @@ def _what_to_wait_for(readings: list[Reading], request: FetchRequest) -> AppendW
     for reading in readings:
         # Reading cold data takes time, in which partitions that were read before it may have grown, or gone.
         partition = reading.partition
-        if partition is not None and (
-            partition.high_watermark != reading.high_watermark or partition.log.is_closed
-        ):
+        if partition is not None and (partition.changes != reading.changes or partition.log.is_closed):
             waiter.on_changed()
     return waiter
 

@@ -24,6 +24,7 @@ class Partition:
         "_counts_unflushed",
         "_durable_end_offset",
         "_unflushed_since_ms",
+        "changes",
         "codec",
         "codec_level",
         "enlistments",
@@ -49,6 +50,10 @@ class Partition:
         self.leader_epoch = leader_epoch
         log.begin_epoch(leader_epoch)
         self.waiters: set[AppendWaiter] = set()
+        self.changes = 0
+        """Grows whenever a reader at the end may find something else there than before: with every append, a
+        new leader epoch, deletion. The start of the log is not counted.
+        """
         self.enlistments = Enlistments(log)
         self._durable_end_offset = log.end_offset
         self._unflushed_since_ms: int | None = None
@@ -63,6 +68,7 @@ class Partition:
     def configure(self, config: LogConfig) -> None:
         """Take over the topic's configuration, at the start and whenever it changes."""
         self.log.config = config
+        self.changes += 1
         is_durable = config.flush_messages == 1
         if is_durable and not self.is_durable:
             self._durable_end_offset = self.log.end_offset
@@ -121,9 +127,11 @@ class Partition:
         )
         if self.is_durable:
             self._durable_end_offset = max(self._durable_end_offset, await self.replica.flush())
-        elif self._counts_unflushed:
+            self.changes += 1
+        else:
+            self.changes += 1
             log = self.log
-            if log.end_offset - log.recovery_point >= log.config.flush_messages:
+            if self._counts_unflushed and log.end_offset - log.recovery_point >= log.config.flush_messages:
                 await self.replica.flush()
         if self.waiters:
             self._wake(len(buffer))
@@ -161,6 +169,7 @@ class Partition:
         """Leadership begins anew: what clients know of the old epoch is refused from here on."""
         self.leader_epoch = leader_epoch
         self.log.begin_epoch(leader_epoch)
+        self.changes += 1
         for waiter in self.waiters:
             waiter.on_changed()
 
