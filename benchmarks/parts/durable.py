@@ -48,7 +48,7 @@ PARTS = [
         rounds=3,
         not_for={
             "kfake": "keeps nothing on the disk",
-            "tansu": "has no such setting",
+            "tansu": "was not compared",
         },
     ),
 ]

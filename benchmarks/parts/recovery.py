@@ -46,6 +46,6 @@ PARTS = [
         run=recovery,
         server=Server.FRESH,
         rounds=3,
-        not_for={"kfake": "keeps nothing over a kill", "tansu": "was not made to start again here"},
+        not_for={"kfake": "keeps nothing over a kill", "tansu": "was not compared"},
     ),
 ]
