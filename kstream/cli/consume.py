@@ -19,6 +19,7 @@ from kstream.replay.moments import BEGINNING, END, Range, parse_moment, parse_ra
 from kstream.replay.reaching import check_reachable
 from kstream.replay.topic_source import (
     TopicSource,
+    chosen,
     consumer_settings,
     partition_indexes,
     resolve,
@@ -84,19 +85,18 @@ def consume(
     """
     cluster = cluster or Cluster()
     check_reachable(cluster.bootstrap)
-    name, span = _span(topic, start, until)
+    name, span, is_bounded = _span(topic, start, until)
+    is_committed_only = not uncommitted
     if group is not None:
-        if span is not None and span.start != BEGINNING:
-            raise ReplayError("a group has its own positions: kstream groups reset moves them")
-        events = _of_group(
-            cluster, name, group, is_bounded=span is not None, is_committed_only=not uncommitted
-        )
-    elif span is not None and until is None and span.end == END and "@" not in topic:
-        events = _following(cluster, name, span, partition, is_committed_only=not uncommitted)
-    elif span is not None:
-        events = _bounded(cluster, name, span, partition, is_committed_only=not uncommitted)
+        if span != Range() or partition is not None:
+            raise ReplayError(
+                "a group has its own positions and shares partitions out by itself: leave out --partition,"
+                " and every range but --until end; kstream groups reset moves a group"
+            )
+        events = _of_group(cluster, name, group, is_bounded=is_bounded, is_committed_only=is_committed_only)
     else:
-        events = _following(cluster, name, Range(), partition, is_committed_only=not uncommitted)
+        read = _bounded if is_bounded else _following
+        events = read(cluster, name, span, partition, is_committed_only=is_committed_only)
     _print(events, formatter("json" if as_json else form), all_of(where or ()), count)
 
 
@@ -135,17 +135,16 @@ def _text(content: bytes | None) -> str:
     return "null" if content is None else content.decode(errors="replace")
 
 
-def _span(topic: str, start: str | None, until: str | None) -> tuple[str, Range | None]:
+def _span(topic: str, start: str | None, until: str | None) -> tuple[str, Range, bool]:
+    """The topic's name, the range, and whether it has an end."""
     now_ms = time.time_ns() // 1_000_000
     name, range_text = split_range(topic)
     if range_text is not None:
         if start is not None or until is not None:
             raise ReplayError(f"{topic} says from where until where: leave out --from and --until")
-        return name, parse_range(range_text, now_ms)
-    if start is None and until is None:
-        return name, None
+        return name, parse_range(range_text, now_ms), True
     first = BEGINNING if start is None else parse_moment(start, now_ms)
-    return name, Range(first, END if until is None else parse_moment(until, now_ms))
+    return name, Range(first, END if until is None else parse_moment(until, now_ms)), until is not None
 
 
 def _bounded(
@@ -156,7 +155,7 @@ def _bounded(
         topic,
         span,
         is_committed_only=is_committed_only,
-        partitions=None if partitions is None else frozenset(partitions),
+        partitions=partitions,
         settings=cluster.settings(),
     )
     try:
@@ -172,7 +171,7 @@ def _following(
     consumer = Consumer(consumer_settings(cluster.bootstrap, is_committed_only, cluster.settings()))
     try:
         indexes = partition_indexes(consumer, topic, cluster.bootstrap)
-        wanted = [index for index in indexes if partitions is None or index in partitions]
+        wanted = chosen(topic, indexes, partitions)
         spans = resolve(consumer, topic, wanted, span)
         consumer.assign([TopicPartition(topic, index, each.start) for index, each in spans.items()])
         yield from _polled(consumer, topic)

@@ -58,12 +58,12 @@ def print_fields(fields: Row, *, as_json: bool) -> None:
 
 
 @contextmanager
-def progress_bar(label: str, total: int | None, *, is_wanted: bool = True) -> Iterator[Progress | None]:
+def progress_bar(label: str, total: int | None) -> Iterator[Progress | None]:
     """A bar on standard error while the block runs; None unless a person is there to see it. Its task is
     `TASK`, with a field `note` for a few words.
     """
     console = Console(stderr=True)
-    if not (is_wanted and console.is_terminal):
+    if not console.is_terminal:
         yield None
         return
     columns = (

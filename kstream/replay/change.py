@@ -23,10 +23,6 @@ class Change(NamedTuple):
     drops_timestamp: bool = False
     """Give the time of writing instead."""
 
-    @property
-    def is_none(self) -> bool:
-        return self == Change()
-
     def apply(self, event: Event) -> Event:
         """The record as the target gets it."""
         partition, _, timestamp_ms, key, _, headers, _ = event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from confluent_kafka import (
@@ -44,7 +44,7 @@ class TopicSource:
         span: Range,
         *,
         is_committed_only: bool = True,
-        partitions: frozenset[int] | None = None,
+        partitions: Collection[int] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         check_reachable(bootstrap)
@@ -53,8 +53,7 @@ class TopicSource:
         try:
             indexes = partition_indexes(self._consumer, topic, bootstrap)
             self._partition_count = len(indexes)
-            wanted = [index for index in indexes if partitions is None or index in partitions]
-            self.spans = resolve(self._consumer, topic, wanted, span)
+            self.spans = resolve(self._consumer, topic, chosen(topic, indexes, partitions), span)
         except BaseException:
             self._consumer.close()
             raise
@@ -191,6 +190,15 @@ def partition_indexes(consumer: Consumer, topic: str, bootstrap: str) -> list[in
     if found.error is not None:
         raise Refused(f"{topic} at {bootstrap}: {found.error.str()}")
     return sorted(found.partitions)
+
+
+def chosen(topic: str, indexes: list[int], partitions: Collection[int] | None) -> list[int]:
+    """The partitions that somebody named, or all. Raises `Refused` for one that is not there."""
+    if partitions is None:
+        return indexes
+    if missing := sorted(set(partitions) - set(indexes)):
+        raise Refused(f"{topic} has no partition {missing[0]}: it has {len(indexes)}")
+    return sorted(set(partitions))
 
 
 def resolve(consumer: Consumer, topic: str, indexes: list[int], span: Range) -> dict[int, Span]:

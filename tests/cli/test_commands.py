@@ -204,6 +204,19 @@ def test_group_from_its_first_record_to_its_end(kstream: Run, topic: str) -> Non
     assert (gone.code, "there is no group" in gone.err) == (4, True)
 
 
+@pytest.mark.parametrize("words", [["--partition", "1"], ["--from", "1"], ["--until", "1"]])
+def test_a_group_takes_no_range_and_no_partition(kstream: Run, topic: str, words: list[str]) -> None:
+    done = kstream("consume", topic, "--group", topic, *words)
+    assert (done.code, done.out) == (2, "")
+    assert "a group has its own positions" in done.err
+
+
+@pytest.mark.parametrize("words", [[], ["--until", "end"]])
+def test_a_partition_that_is_not_there(kstream: Run, topic: str, words: list[str]) -> None:
+    done = kstream("consume", topic, "--partition", "3", *words)
+    assert (done.code, done.err) == (4, f"kstream: {topic} has no partition 3: it has 3\n")
+
+
 def test_configs(kstream: Run, topic: str) -> None:
     assert kstream("configs", "set", "topic", topic, "retention.ms=5", "cleanup.policy=compact").code == 0
     rows = kstream("configs", "describe", "topic", topic, "--json").json
