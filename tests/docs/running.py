@@ -28,11 +28,11 @@ DATA: dict[str, Callable[[str], object]] = {
 """Languages that are read rather than run."""
 
 SHOWN = ("text", "mermaid", "yaml", "properties", "ini", "dockerfile")
-"""Languages that nothing here can run; what they hold has tests of its own where there is anything to test."""
+"""Languages that nothing here can run; what they hold has tests of its own where there is any to have."""
 
 
 class PageRun:
-    """A folder for a page's files, and a server that knows of nothing but this page, started when first needed."""
+    """A folder for a page's files, and a server that knows of nothing but this page, started when needed."""
 
     def __init__(self, page: Path, folder: Path) -> None:
         self._arguments = server_arguments(page)
@@ -50,7 +50,7 @@ class PageRun:
             self._server.__exit__(kind, error, trace)
 
     def run(self, snippet: Snippet) -> None:
-        """Run one. Raises AssertionError with what it printed if it fails or prints other than the page says."""
+        """Run one. Raises AssertionError with what it printed if it fails or prints something else."""
         if snippet.language in DATA:
             DATA[snippet.language](snippet.text)
         elif snippet.language == "console":
