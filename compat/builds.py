@@ -11,7 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from compat.kafka_jars import KafkaUnavailable, cache_folder, java, kafka_jars
@@ -53,7 +55,26 @@ def _java(program: str) -> list[str]:
         raise ClientMissing(str(missing)) from missing
 
 
-_BUILDERS: Mapping[str, Callable[[str], list[str]]] = {"go": _go, "java": _java}
+def _node(program: str) -> list[str]:
+    """Packages are kept by their lock file; the programs lie below, where Node.js looks for them."""
+    node, npm = (_tool(name, "Node.js 20 or later: https://nodejs.org/") for name in ("node", "npm"))
+    source = PROGRAMS / "node"
+    manifests = [source / name for name in ("package.json", "package-lock.json")]
+    packages = _kept(f"node-{_digest(*manifests)}")
+    if not (packages / "node_modules").is_dir():
+        with _making(packages) as folder:
+            for manifest in manifests:
+                shutil.copy(manifest, folder)
+            _fetch([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder, {})
+    programs = packages / f"programs-{_digest(*source.glob('*.js'))}"
+    if not programs.is_dir():
+        with _making(programs) as folder:
+            for script in source.glob("*.js"):
+                shutil.copy(script, folder)
+    return [node, str(programs / f"{program}.js")]
+
+
+_BUILDERS: Mapping[str, Callable[[str], list[str]]] = {"go": _go, "java": _java, "node": _node}
 
 
 def _tool(name: str, hint: str) -> str:
@@ -69,12 +90,24 @@ def _kept(name: str) -> Path:
     return folder / name
 
 
-def _digest(*paths: Path) -> str:
-    """What a folder's sources are: those that git would take, so not what a build left."""
+@contextmanager
+def _making(folder: Path) -> Iterator[Path]:
+    """A folder that takes its name once it is whole, whoever else makes it at the same time."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as made:
+        yield Path(made)
+        with suppress(OSError):  # somebody else was faster
+            Path(made).chmod(0o755)
+            Path(made).rename(folder)
+            Path(made).mkdir()  # for its owner to remove
+
+
+def _digest(*sources: Path) -> str:
+    """What these files are, and all files of these folders."""
     hashed = hashlib.sha256()
-    for folder in paths:
-        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-            hashed.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    for source in sources:
+        files = sorted(each for each in source.rglob("*") if each.is_file()) if source.is_dir() else [source]
+        for path in files:
+            hashed.update(str(path.relative_to(PROGRAMS)).encode() + b"\0" + path.read_bytes() + b"\0")
     return hashed.hexdigest()[:16]
 
 

@@ -68,6 +68,7 @@ class Traits:
     headers_per_record: bool = True
     tells_empty_from_null: bool = True
     sends_null_headers: bool = True
+    keeps_header_order: bool = True
     lacks: Mapping[str, str] = field(default_factory=dict)
     gaps: Mapping[str, str] = field(default_factory=dict)
 
@@ -220,6 +221,8 @@ def records_for(traits: Traits, count: int, *, first: int = 0) -> list[OutRecord
             key, value = key or None, value or None
         if not traits.sends_null_headers:
             headers = tuple((name, content or b"") for name, content in headers)
+        if not traits.keeps_header_order:
+            headers = tuple(sorted(headers, key=lambda header: header[0]))
         if not traits.headers_per_record:
             headers = shared
         made.append(OutRecord(key, value, headers, FIRST_TIMESTAMP_MS + 1000 * n))

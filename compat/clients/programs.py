@@ -18,4 +18,15 @@ class Program(NamedTuple):
 PROGRAMS: Mapping[str, Program] = {
     "franz-go": Program("go"),
     "kafka-clients": Program("java"),
+    "kafkajs": Program(
+        "node",
+        Traits(
+            sends_null_headers=False,
+            keeps_header_order=False,
+            gaps={
+                "null headers": "kafkajs fails to encode a header whose value is null",
+                "order of headers": "kafkajs has headers as an object, and an array for a name that repeats",
+            },
+        ),
+    ),
 }

@@ -97,4 +97,5 @@ ENTRIES = (
     _story("kcat", "C", quick=True),
     _story("franz-go", "Go", quick=True),
     _story("kafka-clients", "Java"),
+    _story("kafkajs", "Node.js", quick=True),
 )
