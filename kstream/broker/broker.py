@@ -13,6 +13,7 @@ from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partitions import Partitions
 from kstream.broker.producer_ids import ProducerIds
 from kstream.broker.quotas import Quotas
+from kstream.broker.share_states import ShareStates
 from kstream.broker.strays import set_strays_aside
 from kstream.broker.telemetry import Telemetry
 from kstream.broker.transactions import TransactionCoordinator
@@ -57,6 +58,9 @@ class Broker:
         self.telemetry = Telemetry(payload_bytes_max=int(config.get("telemetry.max.bytes") or 0))
         self.fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
         self.producer_ids = ProducerIds(metadata.allocate_producer_ids)
+        self.share_states = ShareStates(
+            config, directory, partitions=self.partitions, metadata=metadata, clock=clock
+        )
         self.groups = GroupCoordinator(
             config, directory, partitions=self.partitions, metadata=metadata, clock=clock
         )

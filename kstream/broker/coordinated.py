@@ -16,8 +16,8 @@ import trio
 
 from kstream.broker.partition import Partition
 from kstream.coordinator.codec import encode_record
-from kstream.coordinator.outcome import Notice, Outcome, TimerKey
-from kstream.coordinator.shard import Shard
+from kstream.coordinator.outcome import CoordinatorRecord, Notice, Outcome, TimerKey
+from kstream.coordinator.shard import Shard, TracksOffsets
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.errors import LogStorageError
 from kstream.log.partition import Origin
@@ -89,6 +89,9 @@ class Coordinated(Generic[S]):
         self._set_timer = set_timer
         self._on_failure = on_failure
         self._on_effect = on_effect
+        self._on_stored = shard.on_stored if isinstance(shard, TracksOffsets) else None
+        self._unstored: list[CoordinatorRecord] = []
+        """What is to be written, for a shard that wants to know where it stands."""
         self._records: list[tuple[int, bytes | None, bytes | None]] = []
         self._replies: list[tuple[Reply, Any]] = []
         self._effects: list[object] = []
@@ -120,6 +123,8 @@ class Coordinated(Generic[S]):
             for record in outcome.records:
                 self.shard.replay(record)
             self._records += encoded
+            if self._on_stored is not None:
+                self._unstored += outcome.records
         for key, delay_ms in outcome.timers.items():
             self._set_timer(key, delay_ms)
         for effect in outcome.effects:
@@ -164,12 +169,16 @@ class Coordinated(Generic[S]):
             # Others that are ready to run may have something for the same batch.
             await trio.lowlevel.checkpoint()
             number, records, replies = self._collecting, self._records, self._replies
-            effects = self._effects
+            effects, unstored = self._effects, self._unstored
             self._collecting, self._records, self._replies, self._effects = number + 1, [], [], []
+            self._unstored = []
             try:
                 if records and not self._failed:
                     batch = build_batch(records, codec=self._codec)
-                    await self.partition.append(batch, (read_header(batch),), now_ms=records[-1][0])
+                    result = await self.partition.append(batch, (read_header(batch),), now_ms=records[-1][0])
+                    if self._on_stored is not None:
+                        for offset, record in enumerate(unstored, result.base_offset):
+                            self._on_stored(record, offset)
             except (ApiError, LogStorageError) as error:
                 log.error("%s-%d: %s", self.partition.topic_name, self.partition.index, error)
                 self._fail(replies)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kstream.coordinator.codec import RecordDecoder
-from kstream.coordinator.shard import Shard
+from kstream.coordinator.shard import Shard, TracksOffsets
 from kstream.log.partition import PartitionLog
 from kstream.records.batch import BatchHeader, iter_headers
 from kstream.records.control import ControlType, control_type
@@ -47,11 +47,14 @@ def _replay_batch(
                 shard.replay_end_transaction(header.producer_id, is_commit=kind is ControlType.COMMIT)
         return 0
     producer_id = header.producer_id if header.is_transactional else -1
+    on_stored = shard.on_stored if isinstance(shard, TracksOffsets) else None
     unknown = 0
     for record in iter_records(view, position, header=header):
         decoded = decoder.decode(record.key, record.value)
         if decoded is None:
             unknown += 1
-        else:
-            shard.replay(decoded, producer_id=producer_id)
+            continue
+        shard.replay(decoded, producer_id=producer_id)
+        if on_stored is not None:
+            on_stored(decoded, record.offset)
     return unknown

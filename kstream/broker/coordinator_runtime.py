@@ -70,7 +70,7 @@ class CoordinatorRuntime(Generic[S]):
         self._codec = codec
         self._on_effect = on_effect
         self._loaded: dict[int, Coordinated[S]] = {}
-        self._loading: set[int] = set()
+        self._loading: dict[int, trio.Event] = {}
         self._unloaded = set(with_records)
         """Partitions that have records, and are not loaded."""
         self._timers = TimerHeap()
@@ -86,13 +86,18 @@ class CoordinatorRuntime(Generic[S]):
             raise ApiError(ErrorCode.NOT_COORDINATOR)
         return partition_for(key, len(image.partitions))
 
-    async def perform(self, key: str, operation: Operation[S]) -> Any:
+    async def perform(self, key: str, operation: Operation[S], *, waits_for_loading: bool = False) -> Any:
         """Run an operation on the shard of a key, and wait for its reply.
+
+        `waits_for_loading` is for the broker itself, which is not told to ask again.
 
         Raises:
             ApiError: NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, or what the operation raises.
         """
         index = self.partition_of(key)
+        if waits_for_loading:
+            while (loaded := self._loading.get(index)) is not None:
+                await loaded.wait()
         coordinated = await self.coordinated(index)
         try:
             return await coordinated.perform(operation)
@@ -114,7 +119,7 @@ class CoordinatorRuntime(Generic[S]):
         Raises:
             ApiError: COORDINATOR_LOAD_IN_PROGRESS if one is just being loaded.
         """
-        for index in sorted(self._unloaded | self._loading):
+        for index in sorted(self._unloaded | self._loading.keys()):
             try:
                 await self._load(index)
             except ApiError as error:
@@ -131,7 +136,7 @@ class CoordinatorRuntime(Generic[S]):
     async def _load(self, index: int) -> Coordinated[S]:
         if index in self._loading:
             raise ApiError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
-        self._loading.add(index)
+        loaded = self._loading[index] = trio.Event()
         try:
             # Shielded: others get an error meanwhile, so it should not be in vain.
             with trio.CancelScope(shield=True):
@@ -143,7 +148,8 @@ class CoordinatorRuntime(Generic[S]):
         except ApiError as error:
             raise ApiError(ErrorCode.NOT_COORDINATOR) from error
         finally:
-            self._loading.discard(index)
+            del self._loading[index]
+            loaded.set()
         return coordinated
 
     async def _replay(self, partition: Partition, shard: S) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kstream.coordinator.outcome import CoordinatorRecord, Outcome, TimerKey
 
@@ -33,4 +33,15 @@ class Shard(Protocol):
 
     def waiting(self) -> Iterable[object]:
         """Tokens of all requests that wait for an answer, for whoever has to send them away."""
+        ...
+
+
+@runtime_checkable
+class TracksOffsets(Protocol):
+    """A shard that knows where its records stand, because it says which of them the log can lose."""
+
+    def on_stored(self, record: CoordinatorRecord, offset: int) -> None:
+        """A record that was replayed stands in the log at this offset. Called in the order of replay,
+        when the record is written; while loading, at once.
+        """
         ...

@@ -82,6 +82,7 @@ async def _serve(
                 nursery.start_soon(Housekeeping(broker).run_forever)
                 nursery.start_soon(broker.groups.run_forever)
                 nursery.start_soon(broker.transactions.run_forever)
+                nursery.start_soon(broker.share_states.run_forever)
                 for bound in listeners:
                     nursery.start_soon(
                         accept_forever,
