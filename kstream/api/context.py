@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from kstream.broker.broker import Broker
 from kstream.groups.settings import Caller
 
@@ -12,6 +15,7 @@ class RequestContext:
     __slots__ = (
         "api_version",
         "batches_produced",
+        "beat",
         "broker",
         "client_id",
         "client_software_name",
@@ -48,6 +52,8 @@ class RequestContext:
         self.connection_id = connection_id
         self.principal = "User:ANONYMOUS"
         self.batches_produced = 0
+        self.beat: Callable[[memoryview, RequestContext], list[Any] | None] | None = None
+        """Answers the heartbeat that this connection sent last, if it comes again (`server.beats`)."""
         self.repeats_to = 0
         """`server.repeats` says what of."""
         self.throttle_ms = 0

@@ -4,6 +4,7 @@
 - While the group's partition is being loaded, the answer is that all is well, as Kafka's: the member's
   session begins anew once it is.
 - 3: static members (KIP-345).
+- One that a connection repeats is answered by `server.beats` while its group is quiet.
 """
 
 from __future__ import annotations

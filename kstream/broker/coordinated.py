@@ -86,7 +86,7 @@ class Coordinated(Generic[S]):
         self.leader_epoch = partition.leader_epoch
         self._codec = codec
         self._now_ms = now_ms
-        self._set_timer = set_timer
+        self.set_timer = set_timer
         self._on_failure = on_failure
         self._on_effect = on_effect
         self._on_stored = shard.on_stored if isinstance(shard, TracksOffsets) else None
@@ -100,6 +100,11 @@ class Coordinated(Generic[S]):
         self._written = 0
         self._written_one: trio.Event | None = None
         self._failed = False
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether all that was decided is written."""
+        return not self._records and self._written_one is None
 
     async def perform(self, operation: Operation[S]) -> Any:
         """Run an operation and wait for its reply.
@@ -126,7 +131,7 @@ class Coordinated(Generic[S]):
             if self._on_stored is not None:
                 self._unstored += outcome.records
         for key, delay_ms in outcome.timers.items():
-            self._set_timer(key, delay_ms)
+            self.set_timer(key, delay_ms)
         for effect in outcome.effects:
             if isinstance(effect, Notice):
                 log.info("%s", effect.text)

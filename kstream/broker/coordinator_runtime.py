@@ -113,6 +113,12 @@ class CoordinatorRuntime(Generic[S]):
         found = self._loaded.get(index)
         return await self._load(index) if found is None else found
 
+    def at_rest(self, key: str) -> Coordinated[S] | None:
+        """The partition of a key, if it is loaded and nothing waits to be written. HOT."""
+        image = self._metadata.image.topics_by_name.get(self.topic)
+        found = None if image is None else self._loaded.get(partition_for(key, len(image.partitions)))
+        return found if found is not None and found.is_at_rest else None
+
     async def load_all(self) -> list[Coordinated[S]]:
         """Every partition that has records, loaded.
 

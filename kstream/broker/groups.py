@@ -30,8 +30,9 @@ from kstream.groups.consumer.heartbeat import check_request
 from kstream.groups.consumer.heartbeat import heartbeat as consumer_heartbeat
 from kstream.groups.describe import CONSUMER_TYPE, delete_group, describe_group, list_groups
 from kstream.groups.expiry import forget_topics
-from kstream.groups.heartbeat import heartbeat, leave_group
+from kstream.groups.heartbeat import heartbeat, leave_group, member_at_ease
 from kstream.groups.join import join_group
+from kstream.groups.rebalance import session_key
 from kstream.groups.settings import Caller, ConsumerSettings, GroupSettings
 from kstream.groups.shard import GroupShard
 from kstream.groups.sync import sync_group
@@ -155,6 +156,17 @@ class GroupCoordinator:
             request.group_id, lambda shard, now_ms, token: heartbeat(shard.state, request, token)
         )
         return response
+
+    def renew(self, request: HeartbeatRequest) -> bool:
+        """Do as `heartbeat` for a member of a quiet classic group, at once; False if it is not so. HOT."""
+        coordinated = self._runtime.at_rest(request.group_id)
+        if coordinated is None:
+            return False
+        member = member_at_ease(coordinated.shard.state, request)
+        if member is None:
+            return False
+        coordinated.set_timer(session_key(request.group_id, member.member_id), member.session_timeout_ms)
+        return True
 
     async def leave(self, request: LeaveGroupRequest, caller: Caller) -> LeaveGroupResponse:
         _check_group_id(request.group_id)

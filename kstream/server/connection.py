@@ -103,13 +103,17 @@ class Connection:
         """Answer until the peer closes. Answers to requests that came together leave together."""
         frames, now, dispatcher = self._input, self._now_s, self._dispatcher
         turn_ends_s = now() + _TURN_S
+        answered = 0  # since the last receive
         while True:
             frame = frames.next_frame()
             if frame is None:
                 await self._send_unsent()
-                if not await self._receive():
+                # Who sends one request at a time has most likely not sent the next one: do not try in vain.
+                if not await self._receive(must_wait=answered == 1):
                     return
+                answered = 0
                 continue
+            answered += 1
             if self._unsent and not dispatcher.is_prompt(frame):
                 await self._send_unsent()
             self.is_handling = True
@@ -140,10 +144,12 @@ class Connection:
         self.waits_since_s = self._now_s() + throttle_s
         await trio.sleep(throttle_s)
 
-    async def _receive(self) -> bool:
+    async def _receive(self, *, must_wait: bool) -> bool:
         """Read what has arrived, waiting for it if need be; False once the peer has closed."""
         sock, frames = self._sock, self._input
         space = frames.space()
+        if must_wait:
+            await trio.lowlevel.wait_readable(sock)
         while True:
             try:
                 size = sock.recv_into(space)

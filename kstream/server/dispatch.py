@@ -14,7 +14,7 @@ from typing import Any
 from kstream.api.context import RequestContext
 from kstream.api.registry import Handler, Registration
 from kstream.errors import ErrorCode, ProtocolError
-from kstream.server import throttling
+from kstream.server import beats, throttling
 from kstream.server.repeats import Repeats
 from kstream.wire.apis import ApiKey, api
 from kstream.wire.codec import Part, appender, decoder, encode, join_parts
@@ -69,6 +69,10 @@ class Dispatcher:
             repeated = await self._repeats.answer(frame, context)
             if repeated is not None:
                 return repeated
+        if context.beat is not None and not is_metered:
+            repeated = context.beat(frame, context)
+            if repeated is not None:
+                return repeated
         key, version, correlation_id, client_id, body = read_request_header(frame)
         endpoint = self._endpoints.get((key, version))
         if endpoint is None:
@@ -86,6 +90,8 @@ class Dispatcher:
         parts = endpoint.encode(response, correlation_id)
         if key == ApiKey.PRODUCE:
             self._repeats.learn(frame, context, request, response, parts)
+        elif key == ApiKey.HEARTBEAT:
+            beats.learn(frame, context, request, response, parts)
         return parts
 
     def is_prompt(self, frame: memoryview) -> bool:
