@@ -1,4 +1,4 @@
-"""What Linux tells about a process: processor time and memory."""
+"""What Linux tells about a process: processor time, memory, threads, open files."""
 
 from __future__ import annotations
 
@@ -23,14 +23,31 @@ def cpu_seconds(pid: int) -> float:
 
 def rss_anon_mb(pid: int) -> float:
     """Anonymous resident memory (RssAnon) in units of 1,000,000 bytes. 0.0 where there is no /proc."""
+    return _status(pid, "RssAnon") * 1024 / 1e6
+
+
+def threads(pid: int) -> int:
+    """How many threads the process has. 0 where there is no /proc."""
+    return _status(pid, "Threads")
+
+
+def open_files(pid: int) -> int:
+    """How many descriptors the process has open. 0 where there is no /proc."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except FileNotFoundError:
+        return 0
+
+
+def _status(pid: int, name: str) -> int:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
-        return 0.0
+        return 0
     for line in status.splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    return 0
 
 
 class PeakMemory:
