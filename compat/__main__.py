@@ -3,21 +3,29 @@
 python -m compat NAME              one of them, against a kstream of its own
 python -m compat matrix            all of them; a pass that is lost fails
 python -m compat roundtrip         one data directory, which Apache Kafka and kstream open in turn
+python -m compat exactly-once      consume, transform, produce while everything is killed, counted
+python -m compat word-count        Kafka Streams, exactly_once_v2, two instances, while everything is killed
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from compat.kafka_jars import KafkaUnavailable
 from compat.matrix import pins
 from compat.matrix.entries import ENTRIES
 from compat.matrix.run import run
+from compat.story import ClientMissing
+
+_OTHERS = ("roundtrip", "exactly-once", "word-count")
 
 
 def main() -> int:
@@ -25,7 +33,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m compat", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["matrix", "roundtrip", *names], metavar="NAME|matrix|roundtrip")
+    parser.add_argument(
+        "what", choices=["matrix", *_OTHERS, *names], metavar="NAME|matrix|roundtrip|exactly-once"
+    )
     server = parser.add_mutually_exclusive_group()
     server.add_argument("--bootstrap", metavar="HOST:PORT", help="a running server, whichever it is")
     server.add_argument("--kafka", action="store_true", help="an Apache Kafka of its own for each")
@@ -33,10 +43,14 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="those of the matrix that are done soon")
     parser.add_argument("--steps", nargs="+", metavar="STEP", help="only these, and no pins")
     parser.add_argument("--results", type=Path, metavar="FILE", help="write all results to it, as JSON")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of kills, for each trial")
+    parser.add_argument("--seed", type=int, help="of the moments of the kills; a new one if not given")
     parser.add_argument("--pin", action="store_true", help="keep what passed, and write docs/clients.md anew")
     options = parser.parse_args()
     if options.what == "roundtrip":
         return _round_trip()
+    if options.what in ("exactly-once", "word-count"):
+        return _trials(options)
 
     wanted = [
         entry
@@ -75,6 +89,32 @@ def _round_trip() -> int:
                 print(f"  not run: {reason}")
                 return 0
     return 0
+
+
+def _trials(options: argparse.Namespace) -> int:
+    from compat.exactly_once.trial import CLIENTS, Outcome, run_trial
+    from compat.exactly_once.word_count import run_word_count
+
+    seed = random.SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
+    how = {"seconds": options.seconds, "seed": seed, "kafka": options.kafka}
+    trials: list[Callable[[], Outcome]] = [partial(run_word_count, **how)]
+    if options.what == "exactly-once":
+        trials = [
+            partial(run_trial, name, version, **how)
+            for name, client in CLIENTS.items()
+            for version in client.versions
+            if not options.only or name in options.only
+        ]
+    has_failed = False
+    for trial in trials:
+        try:
+            outcome = trial()
+        except (ClientMissing, KafkaUnavailable) as missing:
+            print(f"not run: {missing}", flush=True)
+            continue
+        print(outcome.line(), flush=True)
+        has_failed = has_failed or bool(outcome.faults)
+    return 1 if has_failed else 0
 
 
 if __name__ == "__main__":

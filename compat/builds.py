@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from compat.kafka_jars import KafkaUnavailable, cache_folder, java, kafka_jars
+from compat.kafka_jars import KafkaUnavailable, cache_folder, java, kafka_jars, streams_jars
 from compat.story import ClientMissing
 
 PROGRAMS = Path(__file__).parent / "programs"
 _OUTPUT_TAIL_CHARS = 3000
+_QUIET_LOG = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 
 
 class BuildFailed(RuntimeError):
@@ -47,12 +48,27 @@ def _go(program: str) -> list[str]:
 
 
 def _java(program: str) -> list[str]:
+    return _java_with(kafka_jars, PROGRAMS / "java", program)
+
+
+def _java_streams(program: str) -> list[str]:
+    return _java_with(streams_jars, PROGRAMS / "java-streams", program)
+
+
+def _java_with(fetched_jars: Callable[[], Path], folder: Path, program: str) -> list[str]:
+    """A class of the program's name, compiled once: starting a source compiles it each time."""
     try:
-        jars = f"{kafka_jars()}/*"
-        source = PROGRAMS / "java" / f"{program.title().replace('-', '')}.java"
-        return [java(), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", jars, str(source)]
+        jars = f"{fetched_jars()}/*"
+        runs = [java(), "-Xmx256m", "-XX:TieredStopAtLevel=1", _QUIET_LOG]
     except KafkaUnavailable as missing:
         raise ClientMissing(str(missing)) from missing
+    name = program.title().replace("-", "")
+    classes = _kept(f"{program}-{_digest(folder)}")
+    if not classes.exists():
+        compiler = _tool("javac", "a JDK of version 17 or later")
+        with _making(classes) as made:
+            _build([compiler, "-cp", jars, "-d", str(made), str(folder / f"{name}.java")], folder, {})
+    return [*runs, "-cp", f"{classes}:{jars}", name]
 
 
 def _node(program: str) -> list[str]:
@@ -74,7 +90,12 @@ def _node(program: str) -> list[str]:
     return [node, str(programs / f"{program}.js")]
 
 
-_BUILDERS: Mapping[str, Callable[[str], list[str]]] = {"go": _go, "java": _java, "node": _node}
+_BUILDERS: Mapping[str, Callable[[str], list[str]]] = {
+    "go": _go,
+    "java": _java,
+    "java-streams": _java_streams,
+    "node": _node,
+}
 
 
 def _tool(name: str, hint: str) -> str:

@@ -11,22 +11,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 KAFKA_VERSION = "4.4.0"
 TOOLS_VERSION = "4.3.1"  # the newest published kafka-tools that runs beside the broker
 _BROKER_JAR = f"kafka_2.13-{KAFKA_VERSION}.jar"
 
-_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
-<modelVersion>4.0.0</modelVersion><groupId>kstream</groupId><artifactId>oracle</artifactId><version>1</version>
-<dependencies>
-<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
-<version>{KAFKA_VERSION}</version></dependency>
-<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId>
-<version>{TOOLS_VERSION}</version></dependency>
-<dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
-</dependencies></project>
-"""
+STREAMS_VERSION = "4.3.1"  # of Kafka Streams, with the kafka-clients that belongs to it
+_LOGGING = "org.slf4j:slf4j-simple:1.7.36"
 
 
 class KafkaUnavailable(RuntimeError):
@@ -60,20 +53,45 @@ def kafka_jars() -> Path:
         return Path(named)
     folder = cache_folder() / f"kafka-{KAFKA_VERSION}"
     if not (folder / _BROKER_JAR).exists():
-        _fetch(folder)
+        wanted = (f"kafka_2.13:{KAFKA_VERSION}", f"kafka-tools:{TOOLS_VERSION}")
+        _fetch(folder, [f"org.apache.kafka:{name}" for name in wanted])
     return folder
 
 
-def _fetch(folder: Path) -> None:
+def streams_jars() -> Path:
+    """The folder with Kafka Streams and what it needs, fetched if need be. Raises KafkaUnavailable."""
+    folder = cache_folder() / f"kafka-streams-{STREAMS_VERSION}"
+    if not folder.exists():
+        _fetch(folder, [f"org.apache.kafka:kafka-streams:{STREAMS_VERSION}"])
+    return folder
+
+
+def _pom(artifacts: Sequence[str]) -> str:
+    """A project that depends on these, each `group:artifact:version`."""
+    parts = [each.split(":") for each in (*artifacts, _LOGGING)]
+    dependencies = "\n".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
+        f"<version>{version}</version></dependency>"
+        for group, artifact, version in parts
+    )
+    return f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+<modelVersion>4.0.0</modelVersion><groupId>kstream</groupId><artifactId>oracle</artifactId><version>1</version>
+<dependencies>
+{dependencies}
+</dependencies></project>
+"""
+
+
+def _fetch(folder: Path, artifacts: Sequence[str]) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise KafkaUnavailable("fetching Apache Kafka needs Maven: no `mvn` in PATH")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    print(f"fetching Apache Kafka {KAFKA_VERSION} into {folder}", file=sys.stderr, flush=True)
+    print(f"fetching {', '.join(artifacts)} into {folder}", file=sys.stderr, flush=True)
     # Fetched beside and renamed when whole, so that a broken download is never taken for the jars.
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         pom = Path(work) / "pom.xml"
-        pom.write_text(_POM)
+        pom.write_text(_pom(artifacts))
         done = subprocess.run(
             [
                 maven,

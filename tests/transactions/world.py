@@ -11,113 +11,26 @@ import random
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
-from kstream.broker.enlistments import Enlistments, Guard
+from kstream.broker.enlistments import Guard
 from kstream.errors import ApiError, ErrorCode
-from kstream.log.partition import PartitionLog
-from kstream.log.producers import CompletedTransaction, ProducerEntry, ProducerState
-from kstream.records.batch import BatchHeader, read_header
-from kstream.records.builder import build_batch
 from kstream.transactions.end import complete
 from kstream.transactions.partitions import missing_partitions
 from kstream.transactions.transaction import CLASSIC, EPOCH_BUMPS, TopicPartition, WriteMarkers
 from tests.transactions.driver import Driver, Producer
+from tests.transactions.logs import Data, End, Log, OffsetsLog
 
 T = TypeVar("T")
 TIMEOUT_MS = 10_000
-COORDINATOR_EPOCH = 0
-
-
-class Data(NamedTuple):
-    producer: Producer
-    sequence: int
-    value: str
-
-
-class End(NamedTuple):
-    producer: Producer
-    is_commit: bool
-
-
-class Log:
-    """One partition: what is written, and the producer state, which is rebuilt from it."""
-
-    def __init__(self) -> None:
-        self.batches: list[Data | End] = []
-        self.last_stable_offset = 0
-        self.restart()
-
-    def restart(self) -> None:
-        self.producers = ProducerState()
-        self.enlistments = Enlistments(cast(PartitionLog, self))
-        for offset, batch in enumerate(self.batches):
-            self._apply(offset, batch)
-
-    def append_data(self, data: Data, guard: Guard | None) -> None:
-        """Raises ApiError as the log does, and for a batch that is of no open transaction."""
-        producer_id, epoch = data.producer
-        self.enlistments.check(producer_id, epoch, guard)
-        entry = self.producers.entries.get(producer_id)
-        if entry is not None and entry.check(_header(data)) is not None:
-            return
-        self._append(data)
-
-    def append_end(self, end: End) -> None:
-        producer_id, epoch = end.producer
-        self.enlistments.check_marker(producer_id, epoch, COORDINATOR_EPOCH)
-        self.enlistments.end(producer_id)
-        self._append(end)
-
-    def _append(self, batch: Data | End) -> None:
-        self.batches.append(batch)
-        self._apply(len(self.batches) - 1, batch)
-        first_unstable = self.producers.first_unstable_offset
-        stable = len(self.batches) if first_unstable is None else first_unstable
-        assert stable >= self.last_stable_offset, "the last stable offset moved back"
-        self.last_stable_offset = stable
-
-    def _apply(self, offset: int, batch: Data | End) -> None:
-        if isinstance(batch, Data):
-            self.producers.apply(_header(batch), offset)
-            return
-        producer_id, epoch = batch.producer
-        entry = self.producers.entries.setdefault(producer_id, ProducerEntry(producer_id, epoch))
-        began = entry.apply_marker(epoch, COORDINATOR_EPOCH, 0)
-        if began is not None:
-            self.producers.complete(CompletedTransaction(producer_id, began, offset, not batch.is_commit))
-            self.producers.on_high_watermark(offset + 1)
-
-    def visible(self) -> Counter[str]:
-        """What a read_committed reader gets."""
-        open_values: dict[int, list[str]] = {}
-        seen: Counter[str] = Counter()
-        for batch in self.batches[: self.last_stable_offset]:
-            producer_id = batch.producer[0]
-            if isinstance(batch, Data):
-                open_values.setdefault(producer_id, []).append(batch.value)
-            elif batch.is_commit:
-                seen.update(open_values.pop(producer_id, []))
-            else:
-                open_values.pop(producer_id, None)
-        return seen
-
-
-def _header(data: Data) -> BatchHeader:
-    producer_id, epoch = data.producer
-    return read_header(
-        build_batch(
-            [(0, None, b"v")],
-            producer_id=producer_id,
-            producer_epoch=epoch,
-            base_sequence=data.sequence,
-            is_transactional=True,
-        )
-    )
+OFFSETS: TopicPartition = ("__consumer_offsets", 0)
 
 
 class Attempt:
-    """One transaction as its client sees it: what was acknowledged, and how it ended, None if unknown."""
+    """One transaction as its client sees it: what was acknowledged, and how it ended, None if unknown.
+
+    Values stand for records, and in `OFFSETS` for a position, of which it commits one at most.
+    """
 
     def __init__(self) -> None:
         self.acknowledged: list[tuple[TopicPartition, str]] = []
@@ -142,6 +55,7 @@ class World:
         self.random = random.Random(seed)
         self.driver = Driver()
         self.logs: dict[TopicPartition, Log] = {("t", index): Log() for index in range(3)}
+        self.logs[OFFSETS] = OffsetsLog()
         self.remaining: dict[WriteMarkers, set[TopicPartition]] = {}
         self.attempts: list[Attempt] = []
         self.late: list[Late] = []
@@ -250,12 +164,13 @@ class Client:
         world, driver = self.world, self.world.driver
         attempt = Attempt()
         world.attempts.append(attempt)
-        partitions = world.random.sample(sorted(world.logs), world.random.randint(1, 3))
+        partitions = world.random.sample(sorted(world.logs), world.random.randint(1, len(world.logs)))
         if self.version == CLASSIC:
             yield from self._retried(lambda: self._add(producer, *partitions))
         for _ in range(world.random.randint(1, 4)):
             partition = world.random.choice(partitions)
-            if not attempt.lost:
+            has_committed_offsets = any(sent == OFFSETS for sent, _ in attempt.sent)
+            if not attempt.lost and not (partition == OFFSETS and has_committed_offsets):
                 yield from self._produce(producer, partition, attempt)
         commit = world.random.random() < 0.7 and not attempt.lost
         attempt.asked_to_commit = commit
