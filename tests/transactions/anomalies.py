@@ -1,8 +1,9 @@
 """Which promises of transactions a history breaks: of what producers appended, and what readers saw.
 
 The partitions are lists, and offsets say in which order their elements stand, so that no order has to be
-guessed. What Kafka does not promise is not looked for: two transactions may stand in one order in one
-partition and in the other in another, and a reader may meet one partition's part of a transaction earlier.
+guessed. What Kafka does not promise is not looked for: two transactions that are open at once may stand in
+one order in one partition and in the other in another, and a reader may meet one partition's part of a
+transaction earlier.
 """
 
 from __future__ import annotations
@@ -10,25 +11,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
-Element = tuple[int, bytes]
-"""Partition and value."""
+from tests.transactions.cycles import Attempt, Element, Read, read_cycles, write_cycles
 
-
-class Attempt(NamedTuple):
-    """One transaction: what was acknowledged in order, and how it ended; None where nobody knows."""
-
-    appends: tuple[Element, ...]
-    outcome: bool | None
-
-
-class Read(NamedTuple):
-    """One record that a reader met."""
-
-    partition: int
-    offset: int
-    value: bytes
+__all__ = ["Attempt", "Element", "Read", "anomalies"]
 
 
 def anomalies(
@@ -36,10 +22,12 @@ def anomalies(
 ) -> list[str]:
     """Each begins with its kind. `final` is what is committed when everything has ended."""
     at = {(read.partition, read.offset): read.value for read in final}
-    found = [*_of_final(attempts, final)]
+    found = [*_of_final(attempts, final), *write_cycles(attempts, final), *read_cycles(attempts)]
     for reads in readers:
         found += _of_reader(reads, at)
     aborted = {element for attempt in attempts if attempt.outcome is False for element in attempt.appends}
+    for attempt in attempts:
+        found += [f"aborted read (G1a): {each} by {attempt}" for each in attempt.reads if each in aborted]
     for read in [*final, *(read for reads in readers for read in reads)]:
         if (read.partition, read.value) in aborted:
             found.append(f"aborted read (G1a): {read}")

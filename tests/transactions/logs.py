@@ -1,4 +1,4 @@
-"""Partitions of the simulated world: of a client's topic, and of `__consumer_offsets` with its group shard."""
+"""Partitions of the simulated world: a client's topic, and `__consumer_offsets` with its group shard."""
 
 from __future__ import annotations
 

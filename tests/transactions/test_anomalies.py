@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from math import inf
 
 import pytest
 
@@ -44,6 +46,38 @@ BOTH = [Read(0, 0, b"x"), Read(1, 0, b"y")]
             [Read(0, 1, b"z")],
             [Read(0, 0, b"x"), Read(0, 1, b"z")],
         ),
+        ("aborted read", [Attempt((X,), False), Attempt((Y,), True, reads=(X,))], [], BOTH[1:]),
+        (
+            "write cycle",
+            [Attempt((X, Y), True, began=0, ended=1), Attempt(((0, b"z"),), True, began=2, ended=3)],
+            [],
+            [Read(0, 0, b"z"), Read(0, 2, b"x"), Read(1, 0, b"y")],
+        ),
+        (
+            "read cycle",  # each read what the other wrote
+            [Attempt((X,), True, reads=(Y,)), Attempt((Y,), True, reads=(X,))],
+            [],
+            BOTH,
+        ),
+        (
+            "read cycle",  # it read from one that began when it had ended
+            [
+                Attempt((X,), True, reads=(Y,), began=0, ended=1),
+                Attempt((Y,), True, began=2, ended=3),
+            ],
+            [],
+            BOTH,
+        ),
+        (
+            "read cycle",  # three, of which two by time
+            [
+                Attempt((X,), True, reads=((2, b"z"),), began=0, ended=1),
+                Attempt((Y,), True, began=2, ended=5),
+                Attempt(((2, b"z"),), True, reads=(Y,), began=4, ended=6),
+            ],
+            [],
+            [*BOTH, Read(2, 0, b"z")],
+        ),
     ],
 )
 def test_each_anomaly_is_found(
@@ -51,6 +85,16 @@ def test_each_anomaly_is_found(
 ) -> None:
     assert any(each.startswith(kind) for each in anomalies(attempts, [reads], final))
     assert anomalies([Attempt((X, Y), True)], [BOTH], BOTH) == []
+
+
+def test_transactions_that_are_open_at_once_may_interleave() -> None:
+    """In either order in either partition, as in Kafka; and one may read from the other in between."""
+    attempts = [
+        Attempt((X, Y), True, began=0, ended=3, reads=((0, b"z"),)),
+        Attempt(((0, b"z"), (1, b"z")), True, began=1, ended=2),
+    ]
+    final = [Read(0, 0, b"x"), Read(0, 1, b"z"), Read(1, 0, b"z"), Read(1, 1, b"y")]
+    assert anomalies(attempts, [], final) == []
 
 
 class History:
@@ -103,23 +147,29 @@ class History:
         with WireClient(*self.server.address) as client:
             producer = WireProducer(client, f"id-{number}", is_classic=number == 0)
             assert producer.init() == 0
+            offsets = dict.fromkeys(range(PARTITIONS), 0)
             while not self.stopped.is_set():
-                self._transaction(producer, draw)
+                self._transaction(producer, draw, offsets)
 
-    def _transaction(self, producer: WireProducer, draw: random.Random) -> None:
+    def _transaction(self, producer: WireProducer, draw: random.Random, offsets: dict[int, int]) -> None:
         appends: list[Element] = []
+        reads: list[Element] = []
         outcome = None
+        began, ended = time.monotonic(), inf
         try:
             for _ in range(draw.randint(1, 4)):
+                polled = draw.randrange(PARTITIONS)
+                got, offsets[polled] = read_on(producer.client, "t", polled, offsets[polled])
+                reads += [(polled, value) for _, value in got]
                 element = (draw.randrange(PARTITIONS), b"%x" % draw.getrandbits(64))
                 appends.append(element)
                 assert producer.produce("t", *element) == 0
             commit = draw.random() < 0.7
             assert producer.end(commit=commit) == 0
-            outcome = commit
+            outcome, ended = commit, time.monotonic()
         finally:
             # The last append of a broken one may not be there; without an end none of it is.
-            self.attempts.append(Attempt(tuple(appends), outcome))
+            self.attempts.append(Attempt(tuple(appends), outcome, tuple(reads), began, ended))
 
     def _read(self) -> None:
         """From where the last connection broke."""
@@ -164,6 +214,7 @@ def test_no_promise_is_broken(kills: int) -> None:
     assert found == []
     assert {attempt.outcome for attempt in run.attempts} >= {True, False}
     assert run.reads
+    assert any(attempt.reads for attempt in run.attempts)
 
 
 def test_a_server_that_shows_uncommitted_records_is_caught() -> None:
