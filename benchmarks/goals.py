@@ -77,6 +77,26 @@ class AtMost:
 
 
 @dataclass(frozen=True)
+class AtLeast:
+    """kstream's own median is at least this, in the measure's unit."""
+
+    limit: float
+
+    def text(self) -> str:
+        """For the table."""
+        return f"≥ {self.limit:g}"
+
+    def value(self, measure: str, results: Medians) -> float | None:
+        """What kstream has."""
+        return results.median(measure, KSTREAM)
+
+    def is_met(self, measure: str, results: Medians) -> bool | None:
+        """None where it was not measured."""
+        value = self.value(measure, results)
+        return None if value is None else value >= self.limit
+
+
+@dataclass(frozen=True)
 class Either:
     """One of two suffices."""
 
@@ -98,4 +118,4 @@ class Either:
         return True if True in known else False if False in known else None
 
 
-Goal = Times | AtMost | Either
+Goal = Times | AtMost | AtLeast | Either
