@@ -1,4 +1,4 @@
-"""Forty consumers in trouble: what `compat.forty` must find in their histories, and the run itself, in short."""
+"""Forty consumers in trouble: what `compat.forty` must find in their histories, and a short run."""
 
 from __future__ import annotations
 
@@ -70,7 +70,11 @@ def test_the_same_consumer_may_go_on_from_memory() -> None:
         (A, changed(B, 1, "read", 4.1, 0, 10, 18), "19 to 19 was never read"),
         (changed(A, 1, "read", 2.0, 0, 1, 9), B, "0 to 0 was never read"),
         (changed(A, 4, "read", 3.0, 0, 11, 14), B, "11 comes after 9"),
-        ([*A, ["committing", 5.0, {"0": 15}], ["committed", 5.1]], B, "commits 15, though more was committed"),
+        (
+            [*A, ["committing", 5.0, {"0": 15}], ["committed", 5.1]],
+            B,
+            "commits 15, though more was committed",
+        ),
         ([*A, ["committing", 5.0, {"0": 20}], ["committed", 5.1]], B, "acknowledged before and after"),
         ([*A, ["failed", 3.5, "OffsetOutOfRange"]], B, "failed: OffsetOutOfRange"),
     ],
