@@ -12,6 +12,7 @@ from benchmarks.part import Measure, Part, Turn, Values
 from benchmarks.process_stats import cpu_seconds
 
 _MEMBERS = 200
+_IDLE_MEMBERS = 5_000
 _CLASSIC_INTERVAL_S = 3.0
 _CONSUMER_INTERVAL_S = 5.0
 """Between a member's heartbeats, by default."""
@@ -54,7 +55,7 @@ def reconciliation(turn: Turn) -> Values:
 
 def idle(turn: Turn) -> Values:
     """Members that do nothing but send their heartbeats, one after the other at the default intervals."""
-    count = turn.scale.connections_idle
+    count = turn.scale.at_most(_IDLE_MEMBERS)
     size = min(_MEMBERS, count)
     address = turn.server.address
     values: dict[str, float] = {}
