@@ -219,6 +219,7 @@ def records_for(traits: Traits, count: int, *, first: int = 0) -> list[OutRecord
                 pass
         if not traits.tells_empty_from_null:
             key, value = key or None, value or None
+            headers = tuple((name, content or None) for name, content in headers)
         if not traits.sends_null_headers:
             headers = tuple((name, content or b"") for name, content in headers)
         if not traits.keeps_header_order:

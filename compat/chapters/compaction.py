@@ -22,7 +22,7 @@ def compacted(client: Adapter, topic: str) -> None:
         sent.append(OutRecord(b"key-%d" % (number % _KEYS), value, (), stamp))
     client.produce(topic, 0, sent, codec="none", idempotent=False)
     # Segments end by the time of records, where these have one of the client's.
-    roll = OutRecord(b"roll", b"", (), FIRST_TIMESTAMP_MS + 60_000)
+    roll = OutRecord(b"roll", b"roll", (), FIRST_TIMESTAMP_MS + 60_000)
     client.produce(topic, 0, [roll], codec="none", idempotent=False)
 
     everything = [*sent, roll]

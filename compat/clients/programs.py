@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from compat.story import Traits
+from compat.story import IDEMPOTENCE, TRANSACTIONS, Traits
 
 
 class Program(NamedTuple):
@@ -17,6 +17,21 @@ class Program(NamedTuple):
 
 PROGRAMS: Mapping[str, Program] = {
     "franz-go": Program("go"),
+    "sarama": Program("go"),
+    "kafka-go": Program(
+        "go",
+        Traits(
+            tells_empty_from_null=False,
+            gaps={"empty against null": "kafka-go's readers give an empty key, value or header as nil"},
+            lacks={
+                "consuming-recreated": "a running reader gets none of the records of the new topic, "
+                "on Apache Kafka as on kstream",
+                IDEMPOTENCE: "kafka-go has no idempotent producer",
+                TRANSACTIONS: "kafka-go has no transactional producer",
+            },
+        ),
+    ),
+    "confluent-kafka-go": Program("go"),
     "kafka-clients": Program("java"),
     "kafkajs": Program(
         "node",

@@ -96,6 +96,9 @@ ENTRIES = (
     _story("aiokafka", "Python", quick=True),
     _story("kcat", "C", quick=True),
     _story("franz-go", "Go", quick=True),
+    _story("sarama", "Go", quick=True),
+    _story("kafka-go", "Go", quick=True),
+    _story("confluent-kafka-go", "Go", quick=True),
     _story("kafka-clients", "Java"),
     _story("kafkajs", "Node.js", quick=True),
 )

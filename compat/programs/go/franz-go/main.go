@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -26,10 +25,9 @@ var codecs = map[string]kgo.CompressionCodec{
 type client struct {
 	bootstrap string
 	admin     *kadm.Client
-	producers map[string]*kgo.Client
+	producers story.Kept[*kgo.Client]
 	member    *kgo.Client
-	lock      sync.Mutex
-	assigned  map[int32]bool
+	assigned  story.Assignment
 }
 
 func main() {
@@ -38,42 +36,33 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return &client{
-			bootstrap: bootstrap,
-			admin:     kadm.NewClient(base),
-			producers: map[string]*kgo.Client{},
-			assigned:  map[int32]bool{},
-		}, nil
+		return &client{bootstrap: bootstrap, admin: kadm.NewClient(base)}, nil
 	})
 }
 
-func bounded() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), story.Timeout)
-}
-
 func (c *client) CreateTopic(r story.Request) error {
-	ctx, cancel := bounded()
+	ctx, cancel := story.Bounded()
 	defer cancel()
 	_, err := c.admin.CreateTopic(ctx, r.Partitions, 1, r.Configs, r.Topic)
 	return err
 }
 
 func (c *client) DeleteTopic(r story.Request) error {
-	ctx, cancel := bounded()
+	ctx, cancel := story.Bounded()
 	defer cancel()
 	_, err := c.admin.DeleteTopic(ctx, r.Topic)
 	return err
 }
 
 func (c *client) CreatePartitions(r story.Request) error {
-	ctx, cancel := bounded()
+	ctx, cancel := story.Bounded()
 	defer cancel()
 	answers, err := c.admin.UpdatePartitions(ctx, r.Total, r.Topic)
 	return errors.Join(err, answers.Error())
 }
 
 func (c *client) PartitionCounts() (map[string]int, error) {
-	ctx, cancel := bounded()
+	ctx, cancel := story.Bounded()
 	defer cancel()
 	found, err := c.admin.ListTopics(ctx)
 	counts := map[string]int{}
@@ -84,7 +73,7 @@ func (c *client) PartitionCounts() (map[string]int, error) {
 }
 
 func (c *client) TopicConfig(r story.Request) (map[string]*string, error) {
-	ctx, cancel := bounded()
+	ctx, cancel := story.Bounded()
 	defer cancel()
 	found, err := c.admin.DescribeTopicConfigs(ctx, r.Topic)
 	if err != nil {
@@ -99,7 +88,7 @@ func (c *client) TopicConfig(r story.Request) (map[string]*string, error) {
 }
 
 func (c *client) SetTopicConfig(r story.Request) error {
-	ctx, cancel := bounded()
+	ctx, cancel := story.Bounded()
 	defer cancel()
 	var changes []kadm.AlterConfig
 	for name, value := range r.Values {
@@ -114,9 +103,6 @@ func (c *client) SetTopicConfig(r story.Request) error {
 }
 
 func (c *client) producer(name string, options ...kgo.Opt) (*kgo.Client, error) {
-	if kept, ok := c.producers[name]; ok {
-		return kept, nil
-	}
 	options = append(options,
 		kgo.SeedBrokers(c.bootstrap),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
@@ -124,9 +110,7 @@ func (c *client) producer(name string, options ...kgo.Opt) (*kgo.Client, error) 
 		kgo.ProducerLinger(20*time.Millisecond),
 		kgo.MetadataMinAge(story.PollTime),
 	)
-	made, err := kgo.NewClient(options...)
-	c.producers[name] = made
-	return made, err
+	return c.producers.Get(name, func() (*kgo.Client, error) { return kgo.NewClient(options...) })
 }
 
 func toSend(r story.Request) []*kgo.Record {
@@ -153,7 +137,7 @@ func (c *client) Produce(r story.Request) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := bounded() // not by RecordDeliveryTimeout, which counts from the record's timestamp
+	ctx, cancel := story.Bounded() // not by RecordDeliveryTimeout, which counts from the record's timestamp
 	defer cancel()
 	records := toSend(r)
 	err = producer.ProduceSync(ctx, records...).FirstErr()
@@ -178,7 +162,7 @@ func (c *client) Transact(r story.Request) error {
 	if err := producer.BeginTransaction(); err != nil {
 		return err
 	}
-	ctx, cancel := bounded()
+	ctx, cancel := story.Bounded()
 	defer cancel()
 	err = producer.ProduceSync(ctx, toSend(r)...).FirstErr()
 	end := kgo.TryAbort
@@ -209,7 +193,7 @@ func (c *client) Fetch(r story.Request) ([]story.Record, error) {
 		return nil, err
 	}
 	defer consumer.Close()
-	ctx, cancel := bounded()
+	ctx, cancel := story.Bounded()
 	defer cancel()
 	got := []story.Record{}
 	for len(got) < r.Count {
@@ -234,11 +218,7 @@ func (c *client) Fetch(r story.Request) ([]story.Record, error) {
 func (c *client) Join(r story.Request) error {
 	now := func(has bool) func(context.Context, *kgo.Client, map[string][]int32) {
 		return func(_ context.Context, _ *kgo.Client, which map[string][]int32) {
-			c.lock.Lock()
-			defer c.lock.Unlock()
-			for _, partition := range which[r.Topic] {
-				c.assigned[partition] = has
-			}
+			c.assigned.Change(which[r.Topic], has)
 		}
 	}
 	member, err := kgo.NewClient(
@@ -275,20 +255,10 @@ func (c *client) Poll() ([]story.Got, error) {
 	return got, nil
 }
 
-func (c *client) Assigned() ([]int32, error) {
-	c.lock.Lock()
-	defer c.lock.Unlock()
-	var all []int32
-	for partition, has := range c.assigned {
-		if has {
-			all = append(all, partition)
-		}
-	}
-	return all, nil
-}
+func (c *client) Assigned() ([]int32, error) { return c.assigned.All(), nil }
 
 func (c *client) CommitPolled() error {
-	ctx, cancel := bounded()
+	ctx, cancel := story.Bounded()
 	defer cancel()
 	return c.member.CommitUncommittedOffsets(ctx)
 }
@@ -299,8 +269,6 @@ func (c *client) Leave() error {
 }
 
 func (c *client) Close() {
-	for _, producer := range c.producers {
-		producer.Close()
-	}
+	c.producers.Each((*kgo.Client).Close)
 	c.admin.Close()
 }
