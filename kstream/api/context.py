@@ -26,6 +26,7 @@ class RequestContext:
         "peer_address",
         "principal",
         "repeats_to",
+        "stats",
         "throttle_ms",
     )
 
@@ -56,6 +57,8 @@ class RequestContext:
         """Answers the heartbeat that this connection sent last, if it comes again (`server.beats`)."""
         self.repeats_to = 0
         """`server.repeats` says what of."""
+        self.stats = broker.stats.unserved
+        """What counts requests like the one in progress."""
         self.throttle_ms = 0
         """For how long this client is not listened to once it has its answer: it is above its quota."""
 

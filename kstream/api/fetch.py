@@ -87,6 +87,8 @@ class Reading:
 
     def fail(self, error_code: int) -> None:
         self.error_code = error_code
+        if self.partition is not None:
+            self.partition.traffic.failed_reads += 1
         self.high_watermark = -1
         self.log_start_offset = -1
 
@@ -202,6 +204,7 @@ async def _read(reading: Reading, budget_bytes: int, read_committed: bool, min_o
     partition = reading.partition
     assert partition is not None
     reading.changes = partition.changes
+    partition.traffic.reads += 1
     # Any negative epoch says that the client knows none.
     partition.check_leader_epoch(max(-1, wanted.current_leader_epoch))
     if wanted.last_fetched_epoch >= 0:
@@ -319,6 +322,8 @@ def _partition_data(reading: Reading, request: FetchRequest) -> PartitionData:
         aborted_transactions=[] if reading.is_unknown else None,
     )
     partition = reading.partition
+    if partition is not None and reading.found is not None:
+        partition.traffic.bytes_out += len(reading.found)
     if reading.diverging_epoch is not None:
         data.diverging_epoch = reading.diverging_epoch
     if partition is None or reading.error_code:

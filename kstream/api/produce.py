@@ -261,6 +261,7 @@ async def produce_one(
         answer.log_append_time_ms = result.log_append_time_ms
         answer.log_start_offset = result.log_start_offset
     except InvalidBatch as error:
+        _count_failed(context, partition)
         log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, index, error)
         answer.error_code = error.code
         answer.error_message = error.message
@@ -271,15 +272,22 @@ async def produce_one(
         if error.has_log_start_offset and partition is not None:
             answer.log_start_offset = partition.log.log_start_offset
     except NotEnlisted as error:
+        _count_failed(context, partition)
         log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, index, error)
         answer.error_code = error.code
         answer.error_message = error.message
     except ApiError as error:
+        _count_failed(context, partition)
         log.info("refused a batch from %s for %s-%d: %s", context.client_id, topic, index, error)
         answer.error_code = error.code
         if error.code in _FOUND_BY_THE_LOG and partition is not None:
             answer.log_start_offset = partition.log.log_start_offset
     except LogStorageError as error:
+        _count_failed(context, partition)
         log.error("cannot append to %s-%d: %s", topic, index, error)
         answer.error_code = ErrorCode.KAFKA_STORAGE_ERROR
     return answer
+
+
+def _count_failed(context: RequestContext, partition: Partition | None) -> None:
+    (context.broker.stats.elsewhere if partition is None else partition.traffic).failed_appends += 1

@@ -14,6 +14,7 @@ from kstream.broker.partitions import Partitions
 from kstream.broker.producer_ids import ProducerIds
 from kstream.broker.quotas import Quotas
 from kstream.broker.share_states import ShareStates
+from kstream.broker.stats import BrokerStats
 from kstream.broker.strays import set_strays_aside
 from kstream.broker.telemetry import Telemetry
 from kstream.broker.transactions import TransactionCoordinator
@@ -44,12 +45,14 @@ class Broker:
         self.metadata = metadata
         self.node_id = config.node_id
         self.cluster_id = directory.cluster_id
+        self.stats = BrokerStats()
         self.partitions = Partitions(
             self.node_id,
             metadata,
             directory,
             clock,
             self.log_config,
+            self.stats,
             recovery_threads=lambda: config.num_recovery_threads_per_data_dir,
         )
         self.quotas = Quotas(config, clock.now_ms)

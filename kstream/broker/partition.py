@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kstream.broker.enlistments import Enlistments
 from kstream.broker.replica import LocalReplica
+from kstream.broker.stats import Timings, Traffic
 from kstream.broker.waiters import AppendWaiter
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.config import INT64_MAX, LogConfig
@@ -21,6 +22,7 @@ class Partition:
     """Appends, reads and offsets of one partition, with Kafka's leader-epoch rules."""
 
     __slots__ = (
+        "_counted_from",
         "_counts_unflushed",
         "_durable_end_offset",
         "_unflushed_since_ms",
@@ -36,17 +38,25 @@ class Partition:
         "replica",
         "topic_id",
         "topic_name",
+        "traffic",
         "waiters",
     )
 
     def __init__(
-        self, topic_name: str, topic_id: bytes, index: int, log: PartitionLog, *, leader_epoch: int
+        self,
+        topic_name: str,
+        topic_id: bytes,
+        index: int,
+        log: PartitionLog,
+        *,
+        leader_epoch: int,
+        flushes: Timings | None = None,
     ) -> None:
         self.topic_name = topic_name
         self.topic_id = topic_id
         self.index = index
         self.log = log
-        self.replica = LocalReplica(log)
+        self.replica = LocalReplica(log, flushes)
         self.leader_epoch = leader_epoch
         log.begin_epoch(leader_epoch)
         self.waiters: set[AppendWaiter] = set()
@@ -54,6 +64,8 @@ class Partition:
         """Grows whenever a reader at the end may find something else there than before: with every append, a
         new leader epoch, deletion. The start of the log is not counted.
         """
+        self.traffic = Traffic()
+        self._counted_from = log.end_offset
         self.enlistments = Enlistments(log)
         self._durable_end_offset = log.end_offset
         self._unflushed_since_ms: int | None = None
@@ -125,6 +137,9 @@ class Partition:
         result = await self.replica.append(
             buffer, headers, leader_epoch=self.leader_epoch, now_ms=now_ms, origin=origin
         )
+        traffic = self.traffic
+        traffic.appends += 1
+        traffic.bytes_in += len(buffer)
         if self.is_durable:
             self._durable_end_offset = max(self._durable_end_offset, await self.replica.flush())
             self.changes += 1
@@ -152,6 +167,11 @@ class Partition:
     def _wake(self, size_bytes: int) -> None:
         for waiter in self.waiters:
             waiter.on_readable(size_bytes)
+
+    def counted(self) -> Traffic:
+        """What went in and out since the partition was opened; in and out go on counting in this object."""
+        self.traffic.messages_in = max(self.log.end_offset - self._counted_from, 0)
+        return self.traffic
 
     def must_flush(self, now_ms: int) -> bool:
         """Whether records have waited for the disk as long as `flush.ms` allows; asked every now and then."""

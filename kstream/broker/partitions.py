@@ -19,6 +19,7 @@ from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partition import Partition
 from kstream.broker.recovery import PATIENCE_S, Recovery
 from kstream.broker.replica import disk_limiter
+from kstream.broker.stats import BrokerStats
 from kstream.clock import Clock
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.config import LogConfig
@@ -46,6 +47,7 @@ class Partitions:
         directory: LogDirectory,
         clock: Clock,
         log_config_of: Callable[[str], LogConfig],
+        stats: BrokerStats,
         recovery_threads: Callable[[], int],
     ) -> None:
         self._node_id = node_id
@@ -53,6 +55,7 @@ class Partitions:
         self._directory = directory
         self._clock = clock
         self._log_config_of = log_config_of
+        self._stats = stats
         self.recovery = Recovery(directory, self._open_partition, recovery_threads)
         self._open: dict[tuple[TopicKey, int], Partition] = {}
         self._opening: dict[tuple[str, int], trio.Lock] = {}
@@ -151,7 +154,14 @@ class Partitions:
         # Both as they are now: they may have changed while the thread was at work.
         leader_epoch = self._resolve(found.topic_id, index)[1]
         opened.config = self._log_config_of(found.name)
-        partition = Partition(found.name, found.topic_id, index, opened, leader_epoch=leader_epoch)
+        partition = Partition(
+            found.name,
+            found.topic_id,
+            index,
+            opened,
+            leader_epoch=leader_epoch,
+            flushes=self._stats.flushes,
+        )
         self._open[(found.name, index)] = partition
         self._open[(found.topic_id, index)] = partition
         return partition
@@ -185,6 +195,7 @@ class Partitions:
         if partition is not None:
             del self._open[(topic.name, index)]
             partition.on_deleted()
+            self._stats.elsewhere.add(partition.counted())
         self._remove_files(topic.name, index)
 
     def _remove_files(self, topic_name: str, index: int) -> None:

@@ -102,7 +102,8 @@ class Connection:
     async def _answer_requests(self) -> None:
         """Answer until the peer closes. Answers to requests that came together leave together."""
         frames, now, dispatcher = self._input, self._now_s, self._dispatcher
-        turn_ends_s = now() + _TURN_S
+        began_s = now()
+        turn_ends_s = began_s + _TURN_S
         answered = 0  # since the last receive
         while True:
             frame = frames.next_frame()
@@ -112,6 +113,7 @@ class Connection:
                 if not await self._receive(must_wait=answered == 1):
                     return
                 answered = 0
+                began_s = now()
                 continue
             answered += 1
             if self._unsent and not dispatcher.is_prompt(frame):
@@ -128,21 +130,25 @@ class Connection:
                     await self._send(parts)
             self.is_handling = False
             if self.context.throttle_ms:
-                await self._mute()
+                began_s += await self._mute()
             self.waits_since_s = now_s = now()
+            # A request that came with others has waited for theirs: its time begins where theirs ends.
+            self.context.stats.record(now_s - began_s)
+            began_s = now_s
             if now_s > turn_ends_s:
                 await self._send_unsent()
                 await trio.lowlevel.checkpoint()
                 turn_ends_s = now() + _TURN_S
 
-    async def _mute(self) -> None:
-        """Do not listen to a client that is above its quota, for as long as it was told (KIP-219)."""
+    async def _mute(self) -> float:
+        """Do not listen to a client above its quota, for as long as it was told (KIP-219): returned, too."""
         await self._send_unsent()
         throttle_s = self.context.throttle_ms / 1000
         self.context.throttle_ms = 0
         # Who may not speak is not idle.
         self.waits_since_s = self._now_s() + throttle_s
         await trio.sleep(throttle_s)
+        return throttle_s
 
     async def _receive(self, *, must_wait: bool) -> bool:
         """Read what has arrived, waiting for it if need be; False once the peer has closed."""

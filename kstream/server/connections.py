@@ -63,6 +63,7 @@ class Connections:
         config = self._broker.config
         limit = config.max_connections_per_ip_overrides.get(peer[0], config.max_connections_per_ip)
         if self._by_address[peer[0]] >= limit:
+            self._broker.stats.connections_refused += 1
             log.info("closing a connection from %s: it has max.connections.per.ip open", peer[0])
             sock.close()
             return
@@ -86,6 +87,9 @@ class Connections:
         )
         self._open.add(connection)
         self._by_address[peer[0]] += 1
+        stats = self._broker.stats
+        stats.connections_accepted += 1
+        stats.connections[listener.name] += 1
         self._nursery.start_soon(self._serve, connection)
 
     async def _serve(self, connection: Connection) -> None:
@@ -93,6 +97,7 @@ class Connections:
             await connection.serve()
         finally:
             self._open.discard(connection)
+            self._broker.stats.connections[connection.context.listener] -= 1
             address = connection.context.peer_address[0]
             self._by_address[address] -= 1
             if not self._by_address[address]:

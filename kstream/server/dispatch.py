@@ -13,11 +13,13 @@ from typing import Any
 
 from kstream.api.context import RequestContext
 from kstream.api.registry import Handler, Registration
+from kstream.broker.stats import RequestStats
 from kstream.errors import ErrorCode, ProtocolError
 from kstream.server import beats, throttling
 from kstream.server.repeats import Repeats
 from kstream.wire.apis import ApiKey, api
 from kstream.wire.codec import Part, appender, decoder, encode, join_parts
+from kstream.wire.error_fields import error_reader
 from kstream.wire.headers import read_request_header, response_header_version
 from kstream.wire.messages.api_versions import ApiVersion, ApiVersionsResponse
 from kstream.wire.messages.fetch import FetchRequest
@@ -27,16 +29,18 @@ _tagged_response_start = Struct(">iib").pack
 
 
 class Endpoint:
-    """One API in one version: its handler and its compiled codec."""
+    """One API in one version: its handler, its compiled codec, and what counts its requests."""
 
-    __slots__ = ("append", "decode", "handler", "has_tagged_response")
+    __slots__ = ("_errors_of", "append", "decode", "handler", "has_tagged_response", "stats")
 
-    def __init__(self, key: ApiKey, version: int, handler: Handler) -> None:
+    def __init__(self, key: ApiKey, version: int, handler: Handler, stats: RequestStats) -> None:
         declared = api(key)
         self.handler = handler
         self.decode: Callable[[memoryview, int], tuple[Any, int]] = decoder(declared.request, version)
         self.append: Callable[[Any, list[Any]], list[int] | None] = appender(declared.response, version)
         self.has_tagged_response = response_header_version(key, version) > 0
+        self._errors_of = error_reader(declared.response)
+        self.stats = stats
 
     def encode(self, response: Any, correlation_id: int) -> list[Part]:
         """A whole frame, with payloads between its pieces. HOT."""
@@ -48,6 +52,11 @@ class Endpoint:
         else:
             pieces[0] = _plain_response_start(size + 4, correlation_id)
         return join_parts(pieces, payloads)
+
+    def count_errors(self, response: Any) -> None:
+        """Count the errors in an answer. HOT."""
+        if self._errors_of is not None and (codes := self._errors_of(response)):
+            self.stats.count_errors(codes)
 
 
 class Dispatcher:
@@ -76,17 +85,19 @@ class Dispatcher:
         key, version, correlation_id, client_id, body = read_request_header(frame)
         endpoint = self._endpoints.get((key, version))
         if endpoint is None:
-            endpoint = self._open(key, version)
+            endpoint = self._open(key, version, context)
             if endpoint is None:
                 return _unsupported_api_versions(correlation_id, self._registrations[key])
         context.client_id = client_id
         context.api_version = version
+        context.stats = endpoint.stats
         request, _ = endpoint.decode(frame, body)
         if is_metered:
             return await _answer_metered(endpoint, request, correlation_id, len(frame), context)
         response = await endpoint.handler(context, request)
         if response is None:
             return None
+        endpoint.count_errors(response)
         parts = endpoint.encode(response, correlation_id)
         if key == ApiKey.PRODUCE:
             self._repeats.learn(frame, context, request, response, parts)
@@ -99,16 +110,18 @@ class Dispatcher:
         registration = self._registrations.get(int.from_bytes(frame[:2], "big"))
         return registration is not None and registration.is_prompt
 
-    def _open(self, key: int, version: int) -> Endpoint | None:
+    def _open(self, key: int, version: int, context: RequestContext) -> Endpoint | None:
         """The endpoint at its first use; None asks for the answer that any client understands."""
         registration = self._registrations.get(key)
         if registration is None:
             raise ProtocolError(f"API key {key} is not served")
         if not registration.version_min <= version <= registration.version_max:
             if key == ApiKey.API_VERSIONS:
+                context.stats = context.broker.stats.unserved
                 return None
             raise ProtocolError(f"{registration.key.name} version {version} is not served")
-        endpoint = Endpoint(registration.key, version, registration.handler)
+        stats = context.broker.stats.of(key, version)
+        endpoint = Endpoint(registration.key, version, registration.handler, stats)
         self._endpoints[(key, version)] = endpoint
         return endpoint
 
@@ -124,6 +137,7 @@ async def _answer_metered(
     context.throttle_ms = throttle_ms
     if response is None:
         return None
+    endpoint.count_errors(response)
     throttling.tell(response, throttle_ms)
     parts = endpoint.encode(response, correlation_id)
     if isinstance(request, FetchRequest):

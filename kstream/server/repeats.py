@@ -54,6 +54,7 @@ class Repeat:
         "_topic",
         "client_id",
         "index",
+        "stats",
         "topic",
         "version",
     )
@@ -63,6 +64,7 @@ class Repeat:
     ) -> None:
         self.client_id = context.client_id
         self.version = context.api_version
+        self.stats = context.stats
         self.topic: str | bytes = answered.name if answered.topic_id == ZERO_UUID else answered.topic_id
         self.index = answered.partition_responses[0].index
         self._topic = answered
@@ -74,6 +76,7 @@ class Repeat:
     def encode(self, correlation_id: int, answer: PartitionProduceResponse) -> list[Part]:
         """The whole frame of an answer. HOT."""
         if answer.error_code:
+            self.stats.count_errors((answer.error_code,))
             topic = TopicProduceResponse(
                 name=self._topic.name, topic_id=self._topic.topic_id, partition_responses=[answer]
             )
@@ -118,6 +121,7 @@ class Repeats:
             return None
         context.client_id = repeat.client_id
         context.api_version = version
+        context.stats = repeat.stats
         now_ms = context.broker.clock.now_ms()
         answer = await produce_one(context, repeat.topic, repeat.index, records, 1, now_ms)
         return repeat.encode(correlation_id, answer)

@@ -1,0 +1,121 @@
+"""What a broker counts while it works: plain numbers, which `kstream.web` makes metrics of when it is asked.
+
+Counting is part of every request, so it is an addition here and a store there; all that can be computed later
+is. What belongs to one partition is counted by the partition itself.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
+from itertools import accumulate
+
+_RECENT = 1024  # as many as Kafka's own percentiles are taken from; a power of two
+_MASK = _RECENT - 1
+
+BOUNDS_S = (
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0, 30.0,
+)  # fmt: skip
+"""Upper bounds of the buckets of `Timings.histogram`; above the last one there is one more."""
+
+
+class Timings:
+    """How often something was done, and how long it took."""
+
+    __slots__ = ("_buckets", "_recent_s", "count", "total_s")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total_s = 0.0
+        self._recent_s = array("d", bytes(8 * _RECENT))
+        self._buckets = [0] * (len(BOUNDS_S) + 1)
+
+    def record(self, elapsed_s: float) -> None:
+        """Count one that took so long. HOT."""
+        count = self.count
+        self._recent_s[count & _MASK] = elapsed_s
+        self.count = count = count + 1
+        self.total_s += elapsed_s
+        if not count & _MASK:
+            self._buckets = self._with_recent(_RECENT)
+
+    def recent_s(self) -> array[float]:
+        """The last 1,024 times, in no order."""
+        return self._recent_s[: min(self.count, _RECENT)]
+
+    def histogram(self) -> list[int]:
+        """How many took no longer than each of `BOUNDS_S`, and how many there are in all: cumulative."""
+        return list(accumulate(self._with_recent(self.count & _MASK)))
+
+    def _with_recent(self, count: int) -> list[int]:
+        """The buckets with the newest `count` times, which were not sorted into them as they came."""
+        buckets = self._buckets.copy()
+        for elapsed_s in self._recent_s[:count]:
+            buckets[bisect_left(BOUNDS_S, elapsed_s)] += 1
+        return buckets
+
+
+class RequestStats(Timings):
+    """One API in one version."""
+
+    __slots__ = ("errors", "failed")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed = 0
+        """Requests whose answer had an error, one or many."""
+        self.errors: Counter[int] = Counter()
+        """Error codes that were answered, each once for each partition, topic or group that it was about."""
+
+    def count_errors(self, codes: Iterable[int]) -> None:
+        """An answer had these error codes."""
+        self.failed += 1
+        self.errors.update(codes)
+
+
+class Traffic:
+    """What went in and out of a partition, or of several."""
+
+    __slots__ = ("appends", "bytes_in", "bytes_out", "failed_appends", "failed_reads", "messages_in", "reads")
+
+    def __init__(self) -> None:
+        self.messages_in = 0
+        """Records, and the markers of transactions, as in Kafka."""
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.appends = 0
+        self.reads = 0
+        """Looks at the log for a fetch: one that waits looks again."""
+        self.failed_appends = 0
+        self.failed_reads = 0
+
+    def add(self, other: Traffic) -> None:
+        """Count what the other has counted."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class BrokerStats:
+    """Everything that is counted for the broker as a whole."""
+
+    def __init__(self) -> None:
+        self.requests: dict[tuple[int, int], RequestStats] = {}
+        """By API key and version, from the first request on."""
+        self.unserved = RequestStats()
+        """Requests that no handler saw."""
+        self.flushes = Timings()
+        """fdatasync of partitions."""
+        self.connections: Counter[str] = Counter()
+        """Open ones, by listener."""
+        self.connections_accepted = 0
+        self.connections_refused = 0
+        """Above `max.connections.per.ip`."""
+        self.elsewhere = Traffic()
+        """Of partitions that are gone, since totals never fall, and what failed because there is none."""
+
+    def of(self, key: int, version: int) -> RequestStats:
+        """The counts of an API in a version."""
+        return self.requests.setdefault((key, version), RequestStats())
