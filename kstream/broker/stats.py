@@ -6,14 +6,13 @@ is. What belongs to one partition is counted by the partition itself.
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from itertools import accumulate
 
-_RECENT = 1024  # as many as Kafka's own percentiles are taken from; a power of two
-_MASK = _RECENT - 1
+FULL = 1024
+"""So many times are kept as they are: about as many as Kafka takes its percentiles from."""
 
 BOUNDS_S = (
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
@@ -23,38 +22,62 @@ BOUNDS_S = (
 
 
 class Timings:
-    """How often something was done, and how long it took."""
+    """How often something was done, and how long it took.
 
-    __slots__ = ("_buckets", "_recent_s", "count", "total_s")
+    A time is only appended to a list; once that is full, its contents are counted all at once.
+    """
+
+    __slots__ = ("_before", "_buckets", "_count", "_total_s", "newest_s")
 
     def __init__(self) -> None:
-        self.count = 0
-        self.total_s = 0.0
-        self._recent_s = array("d", bytes(8 * _RECENT))
+        self.newest_s: list[float] = []
+        """Times that are not yet counted. Whoever appends calls `fold` at `FULL`."""
+        self._before: list[float] = []
         self._buckets = [0] * (len(BOUNDS_S) + 1)
+        self._count = 0
+        self._total_s = 0.0
 
     def record(self, elapsed_s: float) -> None:
-        """Count one that took so long. HOT."""
-        count = self.count
-        self._recent_s[count & _MASK] = elapsed_s
-        self.count = count = count + 1
-        self.total_s += elapsed_s
-        if not count & _MASK:
-            self._buckets = self._with_recent(_RECENT)
+        """One took so long."""
+        self.newest_s.append(elapsed_s)
+        if len(self.newest_s) >= FULL:
+            self.fold()
 
-    def recent_s(self) -> array[float]:
+    def fold(self) -> None:
+        """Count what was appended, and begin a new list."""
+        newest_s = self.newest_s
+        self._buckets = self._with(newest_s)
+        self._count += len(newest_s)
+        self._total_s += sum(newest_s)
+        self._before = newest_s
+        self.newest_s = []
+
+    @property
+    def count(self) -> int:
+        return self._count + len(self.newest_s)
+
+    @property
+    def total_s(self) -> float:
+        return self._total_s + sum(self.newest_s)
+
+    def recent_s(self) -> list[float]:
         """The last 1,024 times, in no order."""
-        return self._recent_s[: min(self.count, _RECENT)]
+        return [*self._before[len(self.newest_s) :], *self.newest_s]
 
     def histogram(self) -> list[int]:
         """How many took no longer than each of `BOUNDS_S`, and how many there are in all: cumulative."""
-        return list(accumulate(self._with_recent(self.count & _MASK)))
+        return list(accumulate(self._with(self.newest_s)))
 
-    def _with_recent(self, count: int) -> list[int]:
-        """The buckets with the newest `count` times, which were not sorted into them as they came."""
+    def _with(self, times_s: list[float]) -> list[int]:
+        """The buckets, and these times sorted into them."""
         buckets = self._buckets.copy()
-        for elapsed_s in self._recent_s[:count]:
-            buckets[bisect_left(BOUNDS_S, elapsed_s)] += 1
+        ordered = sorted(times_s)
+        below = 0
+        for index, bound_s in enumerate(BOUNDS_S):
+            upto = bisect_right(ordered, bound_s)
+            buckets[index] += upto - below
+            below = upto
+        buckets[-1] += len(ordered) - below
         return buckets
 
 

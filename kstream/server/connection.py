@@ -14,6 +14,7 @@ import socket
 import trio
 
 from kstream.api.context import RequestContext
+from kstream.broker.stats import FULL
 from kstream.errors import ProtocolError
 from kstream.log.slices import LogSlice
 from kstream.server.dispatch import Dispatcher
@@ -133,7 +134,10 @@ class Connection:
                 began_s += await self._mute()
             self.waits_since_s = now_s = now()
             # A request that came with others has waited for theirs: its time begins where theirs ends.
-            self.context.stats.record(now_s - began_s)
+            stats = self.context.stats
+            stats.newest_s.append(now_s - began_s)
+            if len(stats.newest_s) >= FULL:
+                stats.fold()
             began_s = now_s
             if now_s > turn_ends_s:
                 await self._send_unsent()
