@@ -9,28 +9,23 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
-
-import trio.testing
+from typing import Self, TypeVar
 
 from kstream.api import registry
-from kstream.api.context import RequestContext
-from kstream.broker.housekeeping import Housekeeping
 from kstream.broker.metadata.create_topics import NewTopic, create_topics
 from kstream.broker.metadata.delete_topics import TopicKey, delete_topics
 from kstream.config.load import load
-from kstream.errors import ApiError, ErrorCode
-from kstream.records.builder import build_batch
+from kstream.errors import ApiError
 from kstream.replay.event import Event
 from kstream.testing import positions, report
-from kstream.testing.clock import TestingClock
+from kstream.testing.clock import TestingClock, leap
 from kstream.testing.errors import BrokerNotRunning
-from kstream.testing.partitioning import partition_of_key
+from kstream.testing.producing import partition_count, produce_record
 from kstream.testing.reading import committed_records
+from kstream.testing.settling import settle
 from kstream.testing.thread import ServerThread
 from kstream.testing.watching import ReturnedError, new_errors, watched
 from kstream.wire.apis import ApiKey
-from kstream.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +34,6 @@ T = TypeVar("T")
 Text = str | bytes
 """Text is sent as UTF-8."""
 
-_PRODUCE_VERSION = 12  # the last that names topics
-_SETTLE_S = 1.0
 _POLL_S = 0.005
 
 
@@ -161,7 +154,7 @@ class Broker:
         async def work() -> None:
             (deleted,) = await broker.metadata.update(lambda image: delete_topics(image, [TopicKey(name)]))
             _check(deleted.error)
-            await _settle()
+            await settle()
 
         self._running.run(work)
 
@@ -188,29 +181,18 @@ class Broker:
         encoded_key, encoded_value = _encoded(key), _encoded(value)
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         encoded_headers = tuple((name, _encoded(content)) for name, content in pairs)
-        if partition is None:
-            partition = 0 if encoded_key is None else partition_of_key(encoded_key, self._count(topic))
-        at_ms = self.clock.now_ms() if timestamp_ms is None else timestamp_ms
-        batch = bytearray(  # the broker may write its time into it
-            build_batch([(at_ms, encoded_key, encoded_value, encoded_headers)])
-        )
-        produced = PartitionProduceData(index=partition, records=memoryview(batch))
-        request = ProduceRequest(
-            acks=-1, timeout_ms=30_000, topic_data=[TopicProduceData(name=topic, partition_data=[produced])]
-        )
-        response = self._handle(ApiKey.PRODUCE, request, _PRODUCE_VERSION)
-        (answer,) = response.responses[0].partition_responses
-        if answer.error_code:
-            raise ApiError(ErrorCode(answer.error_code), answer.error_message)
-        is_append_time = answer.log_append_time_ms >= 0
-        return Event(
-            partition,
-            answer.base_offset,
-            answer.log_append_time_ms if is_append_time else at_ms,
-            encoded_key,
-            encoded_value,
-            encoded_headers,
-            is_append_time,
+        broker, handler = self._running.broker, self._registrations[ApiKey.PRODUCE].handler
+        return self._running.run(
+            lambda: produce_record(
+                broker,
+                handler,
+                topic,
+                encoded_key,
+                encoded_value,
+                encoded_headers,
+                partition=partition,
+                timestamp_ms=timestamp_ms,
+            )
         )
 
     def records(self, topic: str, partition: int | None = None) -> list[Event]:
@@ -219,7 +201,7 @@ class Broker:
         Raises:
             ApiError: UNKNOWN_TOPIC_OR_PARTITION.
         """
-        partitions = range(self._count(topic)) if partition is None else [partition]
+        partitions = range(partition_count(self._running.broker, topic)) if partition is None else [partition]
         broker = self._running.broker
 
         async def work() -> list[Event]:
@@ -269,27 +251,8 @@ class Broker:
             raise BrokerNotRunning("the broker is not started: use it as a context manager")
         return self._thread
 
-    def _handle(self, key: ApiKey, request: Any, version: int) -> Any:
-        """What a client that sends the request is answered, without the network between."""
-        context = RequestContext(self._running.broker, api_version=version, client_id="kstream.testing")
-        handler = self._registrations[key].handler
-        return self._running.run(lambda: handler(context, request))
-
-    def _count(self, topic: str) -> int:
-        found = self._running.broker.metadata.image.topics_by_name.get(topic)
-        if found is None:
-            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {topic}")
-        return len(found.partitions)
-
     def _leap(self, by_ms: int) -> None:
-        housekeeping = Housekeeping(self._running.broker)
-
-        async def work() -> None:
-            self.clock.move(by_ms)
-            await _settle()
-            await housekeeping.retain()
-
-        self._running.run(work)
+        self._running.run(lambda: leap(self._running.broker, self.clock, by_ms))
 
     def _remove(self) -> None:
         if self._ephemeral is not None:
@@ -302,12 +265,6 @@ def with_dots(values: Mapping[str, object]) -> dict[str, str]:
         name.replace("_", "."): str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in values.items()
     }
-
-
-async def _settle() -> None:
-    """Return when nothing in the broker has anything to do, or after a while if clients keep it busy."""
-    with trio.move_on_after(_SETTLE_S):
-        await trio.testing.wait_all_tasks_blocked()
 
 
 def _encoded(text: Text | None) -> bytes | None:

@@ -7,6 +7,10 @@ from collections.abc import Callable
 
 import trio
 
+from kstream.broker.broker import Broker
+from kstream.broker.housekeeping import Housekeeping
+from kstream.testing.settling import settle
+
 
 class TestingClock(trio.abc.Clock):
     """Both clocks of a broker: the wall clock (`kstream.clock.Clock`) and that of its timers (trio's).
@@ -32,6 +36,11 @@ class TestingClock(trio.abc.Clock):
             raise ValueError(f"a clock moves ahead only, not by {by_ms} ms")
         self._leap(by_ms)
 
+    @property
+    def ahead_ms(self) -> int:
+        """How far ahead of the machine's clock it is."""
+        return self._ahead_ms
+
     def move(self, by_ms: int) -> None:
         """Be that much further ahead; to be called in the broker's own thread, whose loop then looks anew."""
         self._ahead_ms += by_ms
@@ -50,3 +59,10 @@ class TestingClock(trio.abc.Clock):
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
         return deadline - self.current_time()
+
+
+async def leap(broker: Broker, clock: TestingClock, by_ms: int) -> None:
+    """Move the clock of a broker ahead, and see to what is due; in the broker's own loop."""
+    clock.move(by_ms)
+    await settle()
+    await Housekeeping(broker).retain()

@@ -10,16 +10,20 @@ from kstream.replay.event import Event
 _READ_BYTES = 1 << 20
 
 
-async def committed_records(partition: Partition) -> list[Event]:
-    """From the log's start to the last stable offset, without aborted transactions and markers."""
+async def committed_records(
+    partition: Partition, start: int | None = None, *, count_max: int | None = None
+) -> list[Event]:
+    """From an offset (or the log's start, if that is behind it) to the last stable offset, without aborted
+    transactions and markers; no more than `count_max`.
+    """
     events: list[Event] = []
     end_offset = partition.last_stable_offset
-    offset = partition.log.log_start_offset
-    while offset < end_offset:
+    offset = max(partition.log.log_start_offset, start or 0)
+    while offset < end_offset and (count_max is None or len(events) < count_max):
         found = await partition.read(offset, _READ_BYTES, end_offset=end_offset, min_one_batch=True)
         aborted = partition.log.aborted_transactions(offset, found)
         buffer = found.view()
-        position, start = 0, offset
+        position, begin = 0, offset
         for header in iter_headers(buffer, partial_ok=True):
             is_aborted = header.is_transactional and any(
                 each.producer_id == header.producer_id
@@ -30,10 +34,10 @@ async def committed_records(partition: Partition) -> list[Event]:
                 events += [
                     Event(partition.index, *record, is_append_time=header.is_log_append_time)
                     for record in iter_records(buffer, position, header=header)
-                    if record.offset >= start
+                    if record.offset >= begin
                 ]
             position += header.size_bytes
             offset = header.next_offset
-        if offset == start:  # nothing whole is left
+        if offset == begin:  # nothing whole is left
             break
-    return events
+    return events[:count_max]
