@@ -7,6 +7,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
+from kstream.wire.fields import Field
 from kstream.wire.schema import Struct
 
 ErrorReader = Callable[[Any], list[int]]
@@ -19,7 +20,7 @@ def error_reader(message: type[Struct]) -> ErrorReader | None:
     """
     has_own = any(field.name == "error_code" for field in message.__fields__)
     nested = [
-        (attrgetter(field.name), field.kind == "array", reader)
+        (attrgetter(field.name), field.kind == "array", _unless_encoded(reader, field))
         for field in message.__fields__
         if field.struct is not None and (reader := error_reader(field.struct)) is not None
     ]
@@ -37,6 +38,13 @@ def error_reader(message: type[Struct]) -> ErrorReader | None:
         return codes
 
     return read
+
+
+def _unless_encoded(reader: ErrorReader, field: Field) -> ErrorReader:
+    """What a handler has kept encoded, such as topics in answers to Metadata, has no errors."""
+    if not field.may_be_encoded:
+        return reader
+    return lambda value: [] if isinstance(value, bytes) else reader(value)
 
 
 def _own_code(value: Any) -> list[int]:

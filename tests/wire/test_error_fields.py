@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from kstream.wire.apis import ApiKey, api
 from kstream.wire.error_fields import error_reader
 from kstream.wire.messages.fetch import FetchableTopicResponse, FetchResponse, PartitionData
+from kstream.wire.messages.metadata import MetadataResponse, MetadataResponseTopic
 from kstream.wire.messages.produce import PartitionProduceResponse, ProduceResponse, TopicProduceResponse
 from kstream.wire.messages.sasl_handshake import SaslHandshakeResponse
 
@@ -39,3 +42,10 @@ def test_every_answer_that_has_no_errors_says_so(key: ApiKey) -> None:
     response = api(key).response
     read = error_reader(response)
     assert read is None or read(response()) == []
+
+
+def test_what_is_encoded_already_is_passed_over() -> None:
+    read = error_reader(MetadataResponse)
+    assert read is not None
+    broken = MetadataResponseTopic(error_code=3)
+    assert read(MetadataResponse(topics=[cast(MetadataResponseTopic, b"encoded"), broken])) == [3]
