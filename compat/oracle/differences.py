@@ -31,8 +31,22 @@ _CREATED_AT_ONCE = (
     "Kafka creates the topic behind the answer and lets the client ask again; here it is in the first answer"
 )
 _SILENT = "Kafka's handler fails and never answers, so that the client waits in vain; here it gets an error"
+_NO_STATE = (
+    "an exception escapes in Kafka, which answers UNKNOWN_SERVER_ERROR to all of the group; here what cannot "
+    "be has no state, like what is not there"
+)
 
 ALLOWED: list[Allowed] = [
+    Allowed("share_offsets_described", "*| no partitions", "groups[0]*", _NO_STATE),
+    Allowed("share_offsets_described", "*| negative", "groups[0]*", _NO_STATE),
+    Allowed("share_offsets_described", "*| no name, topic named", "groups[0]*", _NO_STATE),
+    Allowed(
+        "share_offsets_altered",
+        "*| negative",
+        "*",
+        "an exception escapes in Kafka, which answers UNKNOWN_SERVER_ERROR and moves nothing; here the "
+        "partition that cannot be gets UNKNOWN_TOPIC_OR_PARTITION",
+    ),
     Allowed(
         "consumer_group_offsets",
         "*| None fetches in*",

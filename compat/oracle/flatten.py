@@ -48,6 +48,9 @@ _SORTED = {
     ("JoinGroupResponse", "members"): ("group_instance_id", "metadata"),
     ("DescribedGroup", "members"): ("group_instance_id", "member_metadata", "instance_id", "member_id"),
     ("Assignment", "topic_partitions"): ("topic_name", "topic_id"),
+    ("DescribeShareGroupOffsetsResponseGroup", "topics"): ("topic_name",),
+    ("AlterShareGroupOffsetsResponse", "responses"): ("topic_name",),
+    ("DeleteShareGroupOffsetsResponse", "responses"): ("topic_name",),
 }
 
 # Lists in which every element has a name of its own: it stands in the path in place of a number.

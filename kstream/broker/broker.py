@@ -65,7 +65,12 @@ class Broker:
             config, directory, partitions=self.partitions, metadata=metadata, clock=clock
         )
         self.groups = GroupCoordinator(
-            config, directory, partitions=self.partitions, metadata=metadata, clock=clock
+            config,
+            directory,
+            partitions=self.partitions,
+            share_states=self.share_states,
+            metadata=metadata,
+            clock=clock,
         )
         self.transactions = TransactionCoordinator(
             config,

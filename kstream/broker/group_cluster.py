@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from kstream.broker.metadata.delta import MetadataDelta
 from kstream.broker.metadata.image import MetadataImage, ResourceType, TopicImage
 from kstream.broker.metadata.store import MetadataStore
 from kstream.config.broker import BrokerConfig
-from kstream.config.groups import consumer_group_config
+from kstream.config.groups import consumer_group_config, share_group_config
 from kstream.groups.assignors import TopicPartitions
-from kstream.groups.cluster import ConsumerConfig
+from kstream.groups.cluster import ConsumerConfig, ShareConfig
 
 _DERIVED = "group-topic"
 
@@ -21,10 +21,11 @@ class GroupCluster:
     def __init__(self, config: BrokerConfig, metadata: MetadataStore) -> None:
         self._config = config
         self._metadata = metadata
-        self._configs: dict[str, ConsumerConfig] = {}
+        self._consumer_configs: dict[str, ConsumerConfig] = {}
+        self._share_configs: dict[str, ShareConfig] = {}
         self.new_topics_version = metadata.image.offset
         metadata.on_change(self._on_metadata)
-        config.on_change(lambda _: self._configs.clear())
+        config.on_change(lambda _: self._forget_configs())
 
     @property
     def version(self) -> int:
@@ -44,21 +45,39 @@ class GroupCluster:
         return self._metadata.image.topics_by_name
 
     def consumer_config(self, group_id: str) -> ConsumerConfig:
-        found = self._configs.get(group_id)
+        found = self._consumer_configs.get(group_id)
         if found is None:
-            overrides = self._metadata.image.configs.get((ResourceType.GROUP, group_id), {})
-            values = consumer_group_config(self._config, overrides)
-            if len(self._configs) >= _KEPT_MAX:
-                self._configs.clear()
-            found = self._configs[group_id] = ConsumerConfig(*values)
+            self._make_room()
+            values = consumer_group_config(self._config, self._overrides(group_id))
+            found = self._consumer_configs[group_id] = ConsumerConfig(*values)
         return found
+
+    def share_config(self, group_id: str) -> ShareConfig:
+        found = self._share_configs.get(group_id)
+        if found is None:
+            self._make_room()
+            values = share_group_config(self._config, self._overrides(group_id))
+            found = self._share_configs[group_id] = ShareConfig(*values)
+        return found
+
+    def _overrides(self, group_id: str) -> Mapping[str, str]:
+        return self._metadata.image.configs.get((ResourceType.GROUP, group_id), {})
+
+    def _make_room(self) -> None:
+        if len(self._consumer_configs) + len(self._share_configs) >= _KEPT_MAX:
+            self._forget_configs()
+
+    def _forget_configs(self) -> None:
+        self._consumer_configs.clear()
+        self._share_configs.clear()
 
     def _on_metadata(self, delta: MetadataDelta) -> None:
         if delta.topics_created:
             self.new_topics_version = self._metadata.image.offset
         for resource_type, name in delta.configs_changed:
             if resource_type == ResourceType.GROUP:
-                self._configs.pop(name, None)
+                self._consumer_configs.pop(name, None)
+                self._share_configs.pop(name, None)
 
 
 _KEPT_MAX = 100_000

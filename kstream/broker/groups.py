@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import trio
@@ -13,12 +13,14 @@ from kstream.broker.enlistments import Guard
 from kstream.broker.group_cluster import GroupCluster
 from kstream.broker.markers import Marker
 from kstream.broker.metadata.delta import MetadataDelta
-from kstream.broker.metadata.features import GROUP_VERSION
+from kstream.broker.metadata.features import GROUP_VERSION, SHARE_VERSION
 from kstream.broker.metadata.image import OFFSETS_TOPIC
 from kstream.broker.metadata.internal_topics import ensure_internal_topic
 from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partition import Partition
 from kstream.broker.partitions import Partitions
+from kstream.broker.share_groups import ShareGroups
+from kstream.broker.share_states import ShareStates
 from kstream.clock import Clock
 from kstream.config.broker import BrokerConfig
 from kstream.coordinator.codec import RecordDecoder
@@ -33,8 +35,9 @@ from kstream.groups.expiry import forget_topics
 from kstream.groups.heartbeat import heartbeat, leave_group, member_at_ease
 from kstream.groups.join import join_group
 from kstream.groups.rebalance import session_key
-from kstream.groups.settings import Caller, ConsumerSettings, GroupSettings
+from kstream.groups.settings import Caller, ConsumerSettings, GroupSettings, ShareSettings
 from kstream.groups.shard import GroupShard
+from kstream.groups.share.initializing import forget_topics as forget_share_topics
 from kstream.groups.sync import sync_group
 from kstream.groups.txn_commit import commit_offsets_in_transaction
 from kstream.log.directory import LogDirectory
@@ -80,6 +83,10 @@ def settings_of(config: BrokerConfig) -> GroupSettings:
             can_upgrade=config.group_consumer_migration_policy.lower() in ("bidirectional", "upgrade"),
             can_downgrade=config.group_consumer_migration_policy.lower() in ("bidirectional", "downgrade"),
         ),
+        share=ShareSettings(
+            max_size=config.group_share_max_size,
+            initialize_retry_interval_ms=config.group_share_initialize_retry_interval_ms,
+        ),
     )
 
 
@@ -95,6 +102,7 @@ class GroupCoordinator:
         directory: LogDirectory,
         *,
         partitions: Partitions,
+        share_states: ShareStates,
         metadata: MetadataStore,
         clock: Clock,
     ) -> None:
@@ -113,8 +121,10 @@ class GroupCoordinator:
             clock=clock,
             with_records=[index for topic, index in directory.partition_keys() if topic == OFFSETS_TOPIC],
             codec=Codec(config.offsets_topic_compression_codec),
+            on_effect=lambda effect, leader_epoch: self.share.on_effect(effect, leader_epoch),
         )
-        self._deleted_topics: set[str] = set()
+        self.share = ShareGroups(self._runtime, share_states, partitions=partitions, metadata=metadata)
+        self._deleted_topics: dict[bytes, str] = {}
         self._topics_deleted = trio.Event()
         metadata.on_change(self._on_metadata)
 
@@ -131,6 +141,7 @@ class GroupCoordinator:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._runtime.run_forever)
             nursery.start_soon(self._forget_topics_forever)
+            nursery.start_soon(self.share.run_forever)
 
     # Members
 
@@ -183,6 +194,11 @@ class GroupCoordinator:
         """Whether configuration and feature level allow them."""
         level = self._metadata.image.features.get(GROUP_VERSION, 0)
         return level >= 1 and CONSUMER_TYPE in self._config.group_coordinator_rebalance_protocols
+
+    @property
+    def has_share_groups(self) -> bool:
+        """Whether the feature level allows them."""
+        return self._metadata.image.features.get(SHARE_VERSION, 0) >= 1
 
     async def consumer_heartbeat(
         self, request: ConsumerGroupHeartbeatRequest, caller: Caller
@@ -305,6 +321,7 @@ class GroupCoordinator:
         return response
 
     async def delete(self, group_id: str) -> DeletableGroupResult:
+        await self.share.delete_all_states(group_id)
         response: DeletableGroupResult = await self._runtime.perform(
             group_id, lambda shard, now_ms, token: delete_group(shard.state, group_id, token)
         )
@@ -319,19 +336,23 @@ class GroupCoordinator:
             for coordinated in self._runtime.loaded():
                 coordinated.shard.on_topics_changed(names)
         if delta.topics_deleted:
-            self._deleted_topics.update(topic.name for topic in delta.topics_deleted.values())
+            self._deleted_topics.update(
+                (topic.topic_id, topic.name) for topic in delta.topics_deleted.values()
+            )
             self._topics_deleted.set()
 
     async def _forget_topics_forever(self) -> None:
         while True:
             await self._topics_deleted.wait()
             self._topics_deleted = trio.Event()
-            names, self._deleted_topics = self._deleted_topics, set()
+            names, self._deleted_topics = self._deleted_topics, {}
             await self._runtime.perform_everywhere(partial(_forget_topics, names))
 
 
-def _forget_topics(names: set[str], shard: GroupShard, now_ms: int) -> Outcome:
-    return forget_topics(shard.state, names)
+def _forget_topics(names: Mapping[bytes, str], shard: GroupShard, now_ms: int) -> Outcome:
+    out = forget_topics(shard.state, set(names.values()))
+    forget_share_topics(shard.state, names.keys(), out)
+    return out
 
 
 def _check_group_id(group_id: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from kstream.config.addresses import advertised_of, listeners_of
 from kstream.config.catalogue import broker_keys
 from kstream.config.errors import ConfigError
-from kstream.config.groups import check_consumer_groups
+from kstream.config.groups import check_group_bounds
 from kstream.config.key import ConfigSource, Value
 from kstream.config.listeners import Listener
 
@@ -112,6 +112,8 @@ class BrokerConfig:
     group_consumer_max_size: int
     group_consumer_migration_policy: str
     group_consumer_regex_refresh_interval_ms: int
+    group_share_initialize_retry_interval_ms: int
+    group_share_max_size: int
     group_coordinator_rebalance_protocols: list[str]
 
     def __init__(self, static: Mapping[str, str] | None = None) -> None:
@@ -198,7 +200,7 @@ class BrokerConfig:
             raise ConfigError("log.roll.jitter.ms must be at least 0")
         self.log_retention_ms = max(retention_ms, -1)
         self._check_cleaner()
-        check_consumer_groups(self)
+        check_group_bounds(self)
 
     def _check_cleaner(self) -> None:
         if self.log_cleaner_threads < 1:

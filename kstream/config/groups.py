@@ -44,20 +44,27 @@ def consumer_group_config(broker: BrokerConfig, overrides: Mapping[str, str]) ->
     """Session timeout, heartbeat interval and assignment interval of a group of KIP-848, in milliseconds: its
     own as far as the broker's bounds allow, or else the broker's.
     """
-    session_ms, heartbeat_ms, assignment_ms = (_in_force(broker, name, overrides) for name in _BOUNDED)
-    return session_ms, heartbeat_ms, assignment_ms
+    return _bounded(broker, "consumer", overrides)
 
 
-_ASSIGNORS = ("uniform", "range")
-"""Those of `kstream.groups.assignors`; Kafka would load a class of another name."""
+def share_group_config(broker: BrokerConfig, overrides: Mapping[str, str]) -> tuple[int, int, int]:
+    """The same of a share group."""
+    return _bounded(broker, "share", overrides)
+
+
 _BOUNDED = ("session.timeout.ms", "heartbeat.interval.ms", "assignment.interval.ms")
 
 
-def _in_force(broker: BrokerConfig, name: str, overrides: Mapping[str, str]) -> int:
-    own = overrides.get(f"consumer.{name}")
+def _bounded(broker: BrokerConfig, kind: str, overrides: Mapping[str, str]) -> tuple[int, int, int]:
+    session_ms, heartbeat_ms, assignment_ms = (_in_force(broker, kind, name, overrides) for name in _BOUNDED)
+    return session_ms, heartbeat_ms, assignment_ms
+
+
+def _in_force(broker: BrokerConfig, kind: str, name: str, overrides: Mapping[str, str]) -> int:
+    own = overrides.get(f"{kind}.{name}")
     if own is None:
-        return _int(broker, f"group.consumer.{name}")
-    least, most = _int(broker, f"group.consumer.min.{name}"), _int(broker, f"group.consumer.max.{name}")
+        return _int(broker, f"group.{kind}.{name}")
+    least, most = _int(broker, f"group.{kind}.min.{name}"), _int(broker, f"group.{kind}.max.{name}")
     return min(max(int(own), least), most)
 
 
@@ -67,20 +74,32 @@ def _int(broker: BrokerConfig, name: str) -> int:
     return value
 
 
-def check_consumer_groups(broker: BrokerConfig) -> None:
-    """Check the broker's values against each other. Raises ConfigError."""
+def check_group_bounds(broker: BrokerConfig) -> None:
+    """Check the broker's values for groups against each other. Raises ConfigError."""
+    for kind in ("consumer", "share"):
+        _check_bounds(broker, kind)
+    for assignor in broker.group_consumer_assignors:
+        if assignor not in _ASSIGNORS:
+            raise ConfigError(f"group.consumer.assignors: {assignor} is none of {', '.join(_ASSIGNORS)}")
+    if broker.value("group.share.assignors") != [_SHARE_ASSIGNOR]:
+        raise ConfigError(f"group.share.assignors must be {_SHARE_ASSIGNOR}: there is no other")
+
+
+_ASSIGNORS = ("uniform", "range")
+"""Those of `kstream.groups.assignors`; Kafka would load a class of another name."""
+_SHARE_ASSIGNOR = "simple"
+
+
+def _check_bounds(broker: BrokerConfig, kind: str) -> None:
     for name in _BOUNDED:
         least, value, most = (
             (key, _int(broker, key))
-            for key in (f"group.consumer.min.{name}", f"group.consumer.{name}", f"group.consumer.max.{name}")
+            for key in (f"group.{kind}.min.{name}", f"group.{kind}.{name}", f"group.{kind}.max.{name}")
         )
         for (low_key, low), (high_key, high) in ((least, most), (least, value), (value, most)):
             if low > high:
                 raise ConfigError(f"{high_key} must be greater than or equal to {low_key}")
-    for assignor in broker.group_consumer_assignors:
-        if assignor not in _ASSIGNORS:
-            raise ConfigError(f"group.consumer.assignors: {assignor} is none of {', '.join(_ASSIGNORS)}")
-    session, heartbeat = "group.consumer.session.timeout.ms", "group.consumer.heartbeat.interval.ms"
+    session, heartbeat = f"group.{kind}.session.timeout.ms", f"group.{kind}.heartbeat.interval.ms"
     if _int(broker, heartbeat) >= _int(broker, session):
         raise ConfigError(f"{heartbeat} must be less than {session}")
 

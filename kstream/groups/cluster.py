@@ -17,6 +17,14 @@ class ConsumerConfig(NamedTuple):
     """A target assignment younger than this is not computed anew."""
 
 
+class ShareConfig(NamedTuple):
+    """What of a share group's configuration its coordinator goes by, the group's own values included."""
+
+    session_timeout_ms: int = 45_000
+    heartbeat_interval_ms: int = 5_000
+    assignment_interval_ms: int = 1_000
+
+
 class Cluster(Protocol):
     """Topics as they are now. `TopicPartitions` are replaced when something of a topic changes."""
 
@@ -38,6 +46,8 @@ class Cluster(Protocol):
 
     def consumer_config(self, group_id: str) -> ConsumerConfig: ...
 
+    def share_config(self, group_id: str) -> ShareConfig: ...
+
 
 class EmptyCluster:
     """No topics, and defaults: for a coordinator that only has classic groups."""
@@ -56,3 +66,6 @@ class EmptyCluster:
 
     def consumer_config(self, group_id: str) -> ConsumerConfig:
         return ConsumerConfig()
+
+    def share_config(self, group_id: str) -> ShareConfig:
+        return ShareConfig()

@@ -116,6 +116,8 @@ def _check_commit(state: GroupState, request: OffsetCommitRequest, caller: Calle
     instance_id = request.group_instance_id
     group = state.groups.get(request.group_id)
     if group is None:
+        if request.group_id in state.share_groups:
+            raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND)
         if request.group_id in state.other_groups:
             state.other_groups[request.group_id].check_commit()
         if generation < 0:

@@ -11,6 +11,7 @@ from kstream.groups.consumer.group import ConsumerGroup
 from kstream.groups.group_records import group_tombstone, offset_tombstone
 from kstream.groups.other import OtherGroup
 from kstream.groups.settings import Caller
+from kstream.groups.share.group import ShareGroup
 from kstream.groups.state import GroupState
 from kstream.groups.states import ClassicState
 from kstream.groups.subscriptions import CONSUMER
@@ -20,6 +21,7 @@ from kstream.wire.messages.list_groups import ListedGroup
 
 CLASSIC_TYPE = "classic"
 CONSUMER_TYPE = "consumer"
+SHARE_TYPE = "share"
 _FIRST_VERSION_WITH_NOT_FOUND = 6
 
 
@@ -44,6 +46,12 @@ def list_groups(
         )
         for group_id, group in state.consumer_groups.items()
     ]
+    listed += [
+        ListedGroup(
+            group_id=group_id, protocol_type=SHARE_TYPE, group_state=group.state.value, group_type=SHARE_TYPE
+        )
+        for group_id, group in state.share_groups.items()
+    ]
     listed += [group.listed() for group in state.other_groups.values()]
     return [
         group
@@ -60,8 +68,7 @@ def describe_group(state: GroupState, group_id: str, caller: Caller) -> Describe
         answer = DescribedGroup(group_id=group_id, group_state=ClassicState.DEAD.value)
         if caller.api_version >= _FIRST_VERSION_WITH_NOT_FOUND:
             answer.error_code = ErrorCode.GROUP_ID_NOT_FOUND
-            is_other = group_id in state.consumer_groups or group_id in state.other_groups
-            what = "is not a classic group" if is_other else "not found"
+            what = "is not a classic group" if state.has_group(group_id) else "not found"
             answer.error_message = f"Group {group_id} {what}."
         return answer
     is_stable = group.state is ClassicState.STABLE
@@ -90,12 +97,15 @@ def _members(group: ClassicGroup, is_stable: bool) -> list[DescribedGroupMember]
     ]
 
 
-def group_tombstones(group: ClassicGroup | ConsumerGroup | OtherGroup) -> list[CoordinatorRecord]:
+AnyGroup = ClassicGroup | ConsumerGroup | ShareGroup | OtherGroup
+
+
+def group_tombstones(group: AnyGroup) -> list[CoordinatorRecord]:
     """Records that delete a group without members, but for its offsets."""
     return [group_tombstone(group.group_id)] if isinstance(group, ClassicGroup) else group.tombstones()
 
 
-def _check_delete(group: ClassicGroup | ConsumerGroup | OtherGroup) -> None:
+def _check_delete(group: AnyGroup) -> None:
     """Raises ApiError for a group that cannot be deleted."""
     if isinstance(group, OtherGroup):
         group.check_delete()
@@ -104,11 +114,16 @@ def _check_delete(group: ClassicGroup | ConsumerGroup | OtherGroup) -> None:
 
 
 def delete_group(state: GroupState, group_id: str, token: object) -> Outcome:
-    """Delete a group that has no members, with its offsets."""
+    """Delete a group that has no members, with its offsets. What a share group keeps elsewhere must be gone
+    already: see `kstream.groups.share.offsets.begin_deletion`.
+    """
     out = Outcome()
     result = DeletableGroupResult(group_id=group_id)
-    group = (
-        state.consumer_groups.get(group_id) or state.groups.get(group_id) or state.other_groups.get(group_id)
+    group: AnyGroup | None = (
+        state.consumer_groups.get(group_id)
+        or state.groups.get(group_id)
+        or state.share_groups.get(group_id)
+        or state.other_groups.get(group_id)
     )
     if group is None:
         result.error_code = ErrorCode.GROUP_ID_NOT_FOUND

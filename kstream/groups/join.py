@@ -81,7 +81,7 @@ def join_group(
     member_id = request.member_id
     if not settings.min_session_timeout_ms <= request.session_timeout_ms <= settings.max_session_timeout_ms:
         return Outcome().reply(token, refusal(ErrorCode.INVALID_SESSION_TIMEOUT, member_id))
-    if request.group_id in state.other_groups:
+    if request.group_id in state.other_groups or request.group_id in state.share_groups:
         return Outcome().reply(token, refusal(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, ""))
     consumers = state.consumer_groups.get(request.group_id)
     if consumers is not None and not consumers.is_empty:

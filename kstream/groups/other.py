@@ -1,8 +1,8 @@
-"""Groups of kinds that are not coordinated here, share and streams groups, as Apache Kafka left them.
+"""Groups of a kind that is not coordinated here, streams groups, as Apache Kafka left them.
 
 Their records are kept as they are, so that Kafka finds its groups again. They are listed, nobody can join
-them, and what can be done without a coordinator of their kind is done: a streams group without members takes
-commits and can be deleted with its offsets. A share group cannot: its positions lie in another topic.
+them, and what can be done without a coordinator of their kind is done: one without members takes commits and
+can be deleted with its offsets.
 """
 
 from __future__ import annotations
@@ -12,12 +12,6 @@ from typing import Any
 from kstream.coordinator.outcome import CoordinatorRecord
 from kstream.errors import ApiError, ErrorCode
 from kstream.records.schemas.group import (
-    ShareGroupCurrentMemberAssignmentKey,
-    ShareGroupMemberMetadataKey,
-    ShareGroupMetadataKey,
-    ShareGroupStatePartitionMetadataKey,
-    ShareGroupTargetAssignmentMemberKey,
-    ShareGroupTargetAssignmentMetadataKey,
     StreamsGroupCurrentMemberAssignmentKey,
     StreamsGroupMemberMetadataKey,
     StreamsGroupMetadataKey,
@@ -28,16 +22,8 @@ from kstream.records.schemas.group import (
 from kstream.wire.messages.list_groups import ListedGroup
 from kstream.wire.schema import Message
 
-SHARE, STREAMS = "share", "streams"
-_SHARE_KEYS = (
-    ShareGroupMetadataKey,
-    ShareGroupMemberMetadataKey,
-    ShareGroupTargetAssignmentMetadataKey,
-    ShareGroupTargetAssignmentMemberKey,
-    ShareGroupCurrentMemberAssignmentKey,
-    ShareGroupStatePartitionMetadataKey,
-)
-_STREAMS_KEYS = (
+STREAMS = "streams"
+OTHER_KEYS = (
     StreamsGroupMetadataKey,
     StreamsGroupMemberMetadataKey,
     StreamsGroupTargetAssignmentMetadataKey,
@@ -45,27 +31,24 @@ _STREAMS_KEYS = (
     StreamsGroupCurrentMemberAssignmentKey,
     StreamsGroupTopologyKey,
 )
-OTHER_KEYS = (*_SHARE_KEYS, *_STREAMS_KEYS)
-_MEMBER_KEYS = (ShareGroupMemberMetadataKey, StreamsGroupMemberMetadataKey)
 
 
 class OtherGroup:
     """One group, by the keys of its records."""
 
-    __slots__ = ("_keys", "group_id", "kind")
+    __slots__ = ("_keys", "group_id")
 
-    def __init__(self, group_id: str, kind: str) -> None:
+    def __init__(self, group_id: str) -> None:
         self.group_id = group_id
-        self.kind = kind
         self._keys: list[Message] = []
 
     @property
     def is_empty(self) -> bool:
-        return not any(isinstance(key, _MEMBER_KEYS) for key in self._keys)
+        return not any(isinstance(key, StreamsGroupMemberMetadataKey) for key in self._keys)
 
     def written(self) -> tuple[object, ...]:
         """All hard state."""
-        return self.kind, sorted(map(repr, self._keys))
+        return (sorted(map(repr, self._keys)),)
 
     @property
     def is_gone(self) -> bool:
@@ -81,24 +64,20 @@ class OtherGroup:
         """Members are those that it had when Kafka last wrote it down."""
         return ListedGroup(
             group_id=self.group_id,
-            protocol_type=self.kind,
+            protocol_type=STREAMS,
             group_state="Empty" if self.is_empty else "Stable",
-            group_type=self.kind,
+            group_type=STREAMS,
         )
 
     def check_commit(self) -> None:
         """Raises ApiError where positions cannot be committed, or deleted, by somebody who is no member."""
-        if self.kind == SHARE:
-            raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND)
         if not self.is_empty:
             raise ApiError(ErrorCode.UNKNOWN_MEMBER_ID)
 
     def check_delete(self) -> None:
-        """Raises ApiError where it cannot be deleted: UNSUPPORTED_VERSION where only Kafka could."""
+        """Raises ApiError NON_EMPTY_GROUP."""
         if not self.is_empty:
             raise ApiError(ErrorCode.NON_EMPTY_GROUP)
-        if self.kind == SHARE:
-            raise ApiError(ErrorCode.UNSUPPORTED_VERSION)
 
     def tombstones(self) -> list[CoordinatorRecord]:
         """Records that delete it, but for its offsets."""
@@ -115,8 +94,7 @@ class OtherGroups(dict[str, OtherGroup]):
         if group is None:
             if value is None:
                 return
-            kind = SHARE if isinstance(key, _SHARE_KEYS) else STREAMS
-            group = self[group_id] = OtherGroup(group_id, kind)
+            group = self[group_id] = OtherGroup(group_id)
         group.replay(key, is_there=value is not None)
         if group.is_gone:
             del self[group_id]

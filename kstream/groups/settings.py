@@ -23,6 +23,16 @@ class ConsumerSettings(NamedTuple):
     can_downgrade: bool = True
 
 
+class ShareSettings(NamedTuple):
+    """The broker's configuration of share groups; what a group can have of its own is in
+    `kstream.groups.cluster.ShareConfig`.
+    """
+
+    max_size: int = 200
+    initialize_retry_interval_ms: int = 30_000
+    """How long a partition's initialization is waited for."""
+
+
 class GroupSettings(NamedTuple):
     """The broker's configuration of groups, with its defaults here: see docs/configuration.md."""
 
@@ -34,6 +44,7 @@ class GroupSettings(NamedTuple):
     offsets_retention_ms: int = 7 * 24 * 60 * 60 * 1000
     offsets_retention_check_interval_ms: int = 10 * 60 * 1000
     consumer: ConsumerSettings = ConsumerSettings()
+    share: ShareSettings = ShareSettings()
 
 
 class Caller(NamedTuple):

@@ -8,10 +8,15 @@ from kstream.coordinator.outcome import CoordinatorRecord, Outcome, TimerKey
 from kstream.groups import rebalance
 from kstream.groups.cluster import Cluster
 from kstream.groups.consumer import regexes, timers
+from kstream.groups.consumer.group import ConsumerGroup
 from kstream.groups.consumer.removal import on_member_timer
 from kstream.groups.consumer.states import MemberState
 from kstream.groups.expiry import EXPIRY, expire
 from kstream.groups.settings import GroupSettings
+from kstream.groups.share.group import ShareGroup
+from kstream.groups.share.heartbeat import on_session_timer
+from kstream.groups.share.timers import SESSION as SHARE_SESSION
+from kstream.groups.share.timers import session_key as share_session_key
 from kstream.groups.state import GroupState, random_member_id
 from kstream.groups.states import ClassicState
 
@@ -55,11 +60,19 @@ class GroupShard:
                 if consumer.state is MemberState.UNREVOKED_PARTITIONS:
                     revocation = timers.rebalance_key(group_id, consumer.member_id)
                     out.timers[revocation] = consumer.rebalance_timeout_ms
+        for group_id, sharers in state.share_groups.items():
+            timeout_ms = state.cluster.share_config(group_id).session_timeout_ms
+            for member_id in sharers.members:
+                out.timers[share_session_key(group_id, member_id)] = timeout_ms
         return out
 
     def on_topics_changed(self, names: Collection[str]) -> None:
         """Topics were created, changed or deleted: who subscribes to one looks at them again."""
-        for group in self.state.consumer_groups.values():
+        groups: list[ConsumerGroup | ShareGroup] = [
+            *self.state.consumer_groups.values(),
+            *self.state.share_groups.values(),
+        ]
+        for group in groups:
             if any(group.subscribes_to(name) for name in names):
                 group.refreshed_epoch = None
 
@@ -69,6 +82,8 @@ class GroupShard:
             return expire(state, now_ms)
         if key[0] in timers.KINDS:
             return on_member_timer(state, key, now_ms)
+        if key[0] == SHARE_SESSION:
+            return on_session_timer(state, key)
         out = Outcome()
         if key[0] == regexes.RESOLVE:
             state.resolving.discard(str(key[1]))

@@ -15,6 +15,8 @@ from kstream.groups.group_records import group_from_value
 from kstream.groups.offsets import OffsetStore
 from kstream.groups.other import OTHER_KEYS, OtherGroups
 from kstream.groups.settings import GroupSettings
+from kstream.groups.share.group import RECORD_KEYS as SHARE_RECORD_KEYS
+from kstream.groups.share.group import ShareGroup
 from kstream.records.schemas.group import (
     ConsumerGroupMetadataKey,
     GroupMetadataKey,
@@ -23,6 +25,7 @@ from kstream.records.schemas.group import (
     LegacyOffsetCommitValue,
     OffsetCommitKey,
     OffsetCommitValue,
+    ShareGroupMetadataKey,
 )
 from kstream.wire.schema import Message
 from kstream.wire.uuids import format_uuid, random_uuid
@@ -48,10 +51,14 @@ class GroupState:
         self.groups: dict[str, ClassicGroup] = {}
         """Classic ones, and those that only have offsets. An id is of one kind of group alone."""
         self.consumer_groups: dict[str, ConsumerGroup] = {}
+        self.share_groups: dict[str, ShareGroup] = {}
         self.downgraded: dict[str, ClassicGroup] = {}
         """Classic groups that take a consumer group's place once their record is replayed."""
         self.resolving: set[str] = set()
         """Groups whose regular expressions are about to be resolved."""
+        self.initializing_since_ms: dict[tuple[str, bytes], int] = {}
+        """When share states of a group in a topic (its id) were last to be initialized. Soft state: what is
+        not here is not under way."""
         self.offsets = OffsetStore()
         self.other_groups = OtherGroups()
         """Those that a broker wrote which coordinates their kinds: not to be taken over."""
@@ -63,6 +70,30 @@ class GroupState:
             raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"there is no consumer group {group_id}")
         return group
 
+    def share_group(self, group_id: str) -> ShareGroup:
+        """Raises ApiError GROUP_ID_NOT_FOUND."""
+        group = self.share_groups.get(group_id)
+        if group is None:
+            raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, self._no_share_group(group_id))
+        return group
+
+    def share_group_to_join(self, group_id: str) -> ShareGroup:
+        """One that is there, or an empty one that nothing is written of. Raises ApiError GROUP_ID_NOT_FOUND
+        where the id is that of a group of another kind.
+        """
+        if group_id not in self.share_groups and self.has_group(group_id):
+            raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, self._no_share_group(group_id))
+        return self.share_groups.get(group_id) or ShareGroup(group_id)
+
+    def _no_share_group(self, group_id: str) -> str:
+        is_other = self.has_group(group_id)
+        return f"group {group_id} is not a share group" if is_other else f"there is no share group {group_id}"
+
+    def has_group(self, group_id: str) -> bool:
+        """Whether there is a group of this id, of whatever kind."""
+        kinds = (self.groups, self.consumer_groups, self.share_groups, self.other_groups)
+        return any(group_id in kind for kind in kinds)
+
     def session_timeout_ms(self, group_id: str) -> int:
         """Of members of a consumer group."""
         return self.cluster.consumer_config(group_id).session_timeout_ms
@@ -72,6 +103,7 @@ class GroupState:
         return (
             {group_id: group.written for group_id, group in self.groups.items()},
             {group_id: group.written() for group_id, group in self.consumer_groups.items()},
+            {group_id: group.written() for group_id, group in self.share_groups.items()},
             self.offsets,
             {group_id: group.written() for group_id, group in self.other_groups.items()},
         )
@@ -85,6 +117,8 @@ class GroupState:
             self._replay_group(key.group, value)
         elif isinstance(key, RECORD_KEYS):
             self._replay_consumer_group(key, value)
+        elif isinstance(key, SHARE_RECORD_KEYS):
+            self._replay_share_group(key, value)
         elif isinstance(key, LegacyOffsetCommitKey):
             self._replay_offset(*_modern(key, value), producer_id)
         elif isinstance(key, OTHER_KEYS):
@@ -106,7 +140,7 @@ class GroupState:
 
     def _ensure_group(self, group_id: str) -> None:
         """Who commits without being a member is a group by that alone, a "simple" one."""
-        if not (group_id in self.groups or group_id in self.consumer_groups or group_id in self.other_groups):
+        if not self.has_group(group_id):
             self.groups[group_id] = ClassicGroup(group_id)
 
     def _replay_group(self, group_id: str, value: Message | None) -> None:
@@ -129,6 +163,16 @@ class GroupState:
         group.replay(key, value)
         if value is None and isinstance(key, ConsumerGroupMetadataKey):
             del self.consumer_groups[key.group_id]
+
+    def _replay_share_group(self, key: Any, value: Message | None) -> None:
+        group = self.share_groups.get(key.group_id)
+        if group is None:
+            if value is None:
+                return
+            group = self.share_groups[key.group_id] = ShareGroup(key.group_id)
+        group.replay(key, value)
+        if value is None and isinstance(key, ShareGroupMetadataKey):
+            del self.share_groups[key.group_id]
 
     def rebuild(self) -> None:
         """After the log was replayed: make every group what was last written of it."""

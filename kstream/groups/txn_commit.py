@@ -72,7 +72,7 @@ def _check_member(state: GroupState, request: TxnOffsetCommitRequest, caller: Ca
             raise _as_known(error, caller) from None
     group = state.groups.get(request.group_id)
     if group is None:
-        if generation >= 0:
+        if generation >= 0 or request.group_id in state.share_groups:
             raise _as_known(ApiError(ErrorCode.GROUP_ID_NOT_FOUND), caller)
         return allow_all
     if generation < 0 and (group.is_empty or (not member_id and instance_id is None)):

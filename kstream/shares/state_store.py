@@ -8,9 +8,11 @@ more, so loading reads a bounded tail. A snapshot's tombstone forgets the share 
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple, Protocol
 
 from kstream.coordinator.outcome import CoordinatorRecord
+from kstream.errors import ApiError, ErrorCode
 from kstream.records.schemas.share import (
     ShareSnapshotKey,
     ShareSnapshotValue,
@@ -20,7 +22,9 @@ from kstream.records.schemas.share import (
 from kstream.records.schemas.share import StateBatch as StoredBatch
 from kstream.shares.state_batches import NO_OFFSET, StateBatch, StateBatches
 from kstream.wire.schema import Message
-from kstream.wire.uuids import format_uuid
+from kstream.wire.uuids import format_uuid, parse_uuid
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 
 KEYS: dict[int, type[Message]] = {0: ShareSnapshotKey, 1: ShareUpdateKey}
 VALUES: dict[int, type[Message]] = {0: ShareSnapshotValue, 1: ShareUpdateValue}
@@ -37,6 +41,20 @@ class ShareKey(NamedTuple):
     def coordinator_key(self) -> str:
         """What its coordinator is found by."""
         return f"{self.group_id}:{format_uuid(self.topic_id)}:{self.partition}"
+
+    @classmethod
+    def parse(cls, coordinator_key: str) -> ShareKey:
+        """What a key stands for; group ids may have colons. Raises ApiError INVALID_REQUEST."""
+        group_id, _, rest = coordinator_key.rpartition(":")
+        group_id, _, topic_id = group_id.rpartition(":")
+        if not group_id.strip() or not _INTEGER.fullmatch(rest) or not -(2**31) <= int(rest) < 2**31:
+            raise ApiError(
+                ErrorCode.INVALID_REQUEST, "A key of a share partition is group:topic id:partition."
+            )
+        try:
+            return cls(group_id, parse_uuid(topic_id), int(rest))
+        except ValueError as error:
+            raise ApiError(ErrorCode.INVALID_REQUEST, f"Key of a share partition: {error}.") from None
 
 
 class Topics(Protocol):

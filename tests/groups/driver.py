@@ -51,6 +51,8 @@ class Driver:
         self.now_ms = START_MS
         self.log: list[tuple[bytes, bytes | None]] = []
         self.notices: list[str] = []
+        self.effects: list[object] = []
+        """Those that are no notices, for a test to carry out."""
         self.unanswered: set[Token] = set()
         self._decoder = RecordDecoder(KEYS, VALUES)
         self._ids = self._member_ids()
@@ -96,7 +98,11 @@ class Driver:
                 self.timers.cancel(timer)
             else:
                 self.timers.set(timer, self.now_ms + delay_ms)
-        self.notices += [effect.text for effect in outcome.effects if isinstance(effect, Notice)]
+        for effect in outcome.effects:
+            if isinstance(effect, Notice):
+                self.notices.append(effect.text)
+            else:
+                self.effects.append(effect)
         for token, response in outcome.replies:
             assert isinstance(token, Token)
             self.unanswered.remove(token)
@@ -111,6 +117,9 @@ class Driver:
         consumers, followed = ours.consumer_groups.get(group_id), theirs.consumer_groups.get(group_id)
         assert (consumers is None) == (followed is None)
         assert consumers is None or followed is None or consumers.written() == followed.written()
+        sharers, their_sharers = ours.share_groups.get(group_id), theirs.share_groups.get(group_id)
+        assert (sharers is None) == (their_sharers is None)
+        assert sharers is None or their_sharers is None or sharers.written() == their_sharers.written()
         assert ours.offsets.by_group.get(group_id) == theirs.offsets.by_group.get(group_id)
 
     def advance(self, ms: int) -> None:
@@ -133,6 +142,7 @@ class Driver:
     def restart(self) -> None:
         """A crash of the coordinator: a new shard from the log. Nobody answers who waits."""
         self.unanswered.clear()
+        self.effects.clear()
         self.shard = self.replayed()
         self.timers = TimerHeap()
         self.carry_out(self.shard.on_loaded(self.now_ms))

@@ -1,4 +1,4 @@
-"""Share and streams groups that Kafka left: listed, joined by nobody, kept; deleted where that is whole."""
+"""Streams groups that Kafka left: listed, joined by nobody, kept, deleted when they are empty."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ from kstream.groups.describe import delete_group, describe_group, list_groups
 from kstream.groups.join import join_group
 from kstream.groups.settings import Caller
 from kstream.records.schemas.group import (
-    ShareGroupMetadataKey,
-    ShareGroupMetadataValue,
-    ShareGroupStatePartitionMetadataKey,
-    ShareGroupStatePartitionMetadataValue,
     StreamsGroupMemberMetadataKey,
     StreamsGroupMemberMetadataValue,
     StreamsGroupMetadataKey,
@@ -39,15 +35,6 @@ def left_by_kafka(*records: CoordinatorRecord) -> Driver:
     out.records += records
     driver.carry_out(out)
     return driver
-
-
-def share() -> list[CoordinatorRecord]:
-    return [
-        CoordinatorRecord(ShareGroupMetadataKey(group_id="s"), ShareGroupMetadataValue(epoch=3)),
-        CoordinatorRecord(
-            ShareGroupStatePartitionMetadataKey(group_id="s"), ShareGroupStatePartitionMetadataValue()
-        ),
-    ]
 
 
 def streams(*, member: bool) -> list[CoordinatorRecord]:
@@ -82,21 +69,20 @@ def commit(driver: Driver, group_id: str) -> None:
 
 
 def test_they_are_listed_by_their_kind() -> None:
-    driver = left_by_kafka(*share(), *streams(member=True))
-    assert listed(driver) == [("s", "share", "Empty"), ("t", "streams", "Stable")]
-    assert listed(driver, ("share",)) == [("s", "share", "Empty")]
-    described = describe_group(driver.shard.state, "s", Caller("c", "/h", 6))
+    driver = left_by_kafka(*streams(member=True))
+    assert listed(driver) == [("t", "streams", "Stable")]
+    assert listed(driver, ("share",)) == []
+    described = describe_group(driver.shard.state, "t", Caller("c", "/h", 6))
     assert described.error_code == ErrorCode.GROUP_ID_NOT_FOUND
-    assert described.error_message == "Group s is not a classic group."
+    assert described.error_message == "Group t is not a classic group."
 
 
-@pytest.mark.parametrize("group_id", ["s", "t"])
-def test_nobody_joins_them(group_id: str) -> None:
-    driver = left_by_kafka(*share(), *streams(member=True))
-    request = JoinGroupRequest(group_id=group_id, session_timeout_ms=30_000, protocol_type="consumer")
+def test_nobody_joins_them() -> None:
+    driver = left_by_kafka(*streams(member=True))
+    request = JoinGroupRequest(group_id="t", session_timeout_ms=30_000, protocol_type="consumer")
     answer = driver.ask(lambda shard, now_ms, token: join_group(shard.state, request, CALLER, token, now_ms))
     assert answer.error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL
-    assert len(listed(driver)) == 2
+    assert len(listed(driver)) == 1
 
 
 def test_a_streams_group_without_members_takes_commits_and_is_deleted_with_them() -> None:
@@ -118,12 +104,3 @@ def test_one_with_members_keeps_what_it_has() -> None:
     out.records.append(gone)
     driver.carry_out(out)
     assert listed(driver) == [("t", "streams", "Empty")]
-
-
-def test_a_share_group_is_not_deleted_by_halves() -> None:
-    driver = left_by_kafka(*share())
-    assert delete(driver, "s") == ErrorCode.UNSUPPORTED_VERSION
-    with pytest.raises(ApiError) as refused:
-        commit(driver, "s")
-    assert refused.value.code is ErrorCode.GROUP_ID_NOT_FOUND
-    assert listed(driver) == [("s", "share", "Empty")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compat.oracle.requests import NO_TOPIC
+from compat.oracle.requests import NO_TOPIC, UNKNOWN_ID
 from compat.oracle.run import Run, Topic, scenario
 from kstream.wire.messages.find_coordinator import FindCoordinatorRequest
 from kstream.wire.messages.heartbeat import HeartbeatRequest
@@ -18,6 +18,7 @@ from kstream.wire.messages.offset_fetch import (
     OffsetFetchRequestTopic,
     OffsetFetchRequestTopics,
 )
+from kstream.wire.uuids import format_uuid
 
 
 def coordinated(run: Run) -> None:
@@ -29,6 +30,16 @@ def coordinated(run: Run) -> None:
     )
     # 25: unknown member. While groups are loaded, Kafka answers every heartbeat with 0.
     run.until(HeartbeatRequest(group_id="nobody"), 0, lambda answer: answer.error_code == 25)
+
+
+def share_coordinated(run: Run) -> None:
+    """Wait until share groups and their state are coordinated."""
+    coordinated(run)
+    run.until(
+        FindCoordinatorRequest(key_type=2, coordinator_keys=[f"any:{format_uuid(UNKNOWN_ID)}:0"]),
+        6,
+        lambda answer: answer.coordinators[0].error_code == 0,
+    )
 
 
 def commit(

@@ -31,3 +31,4 @@ INITIAL_FEATURES: dict[str, int] = {
 ELIGIBLE_LEADER_REPLICAS = "eligible.leader.replicas.version"
 GROUP_VERSION = "group.version"
 METADATA_VERSION = "metadata.version"
+SHARE_VERSION = "share.version"

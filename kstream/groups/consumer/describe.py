@@ -23,7 +23,7 @@ def describe_consumer_group(state: GroupState, group_id: str) -> DescribedGroup:
     """One group with its members; GROUP_ID_NOT_FOUND for one that does not exist, or is of another kind."""
     group = state.consumer_groups.get(group_id)
     if group is None:
-        is_other = group_id in state.groups or group_id in state.other_groups
+        is_other = state.has_group(group_id)
         return DescribedGroup(
             group_id=group_id,
             error_code=ErrorCode.GROUP_ID_NOT_FOUND,

@@ -36,7 +36,7 @@ class Joining:
                 self.records += upgrade_records(state, classic)
                 for record in self.records[1:]:
                     group.replay(record.key, record.value)
-            elif group_id in state.other_groups:
+            elif state.has_group(group_id):
                 raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"group {group_id} is not a consumer group")
         self.group = group
 

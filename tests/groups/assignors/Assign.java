@@ -7,6 +7,7 @@ import java.util.stream.Collectors;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.coordinator.group.api.assignor.*;
 import org.apache.kafka.coordinator.group.assignor.RangeAssignor;
+import org.apache.kafka.coordinator.group.assignor.SimpleAssignor;
 import org.apache.kafka.coordinator.group.assignor.UniformAssignor;
 import org.apache.kafka.coordinator.group.modern.*;
 
@@ -67,13 +68,17 @@ public class Assign {
                 new Assignment(assigned)));
         }
         boolean isHomogeneous = subscribers.values().stream().allMatch(count -> count == members.size());
-        PartitionAssignor assignor =
-            question.get("assignor").asText().equals("range") ? new RangeAssignor() : new UniformAssignor();
+        PartitionAssignor assignor = switch (question.get("assignor").asText()) {
+            case "range" -> new RangeAssignor();
+            case "simple" -> new SimpleAssignor();
+            default -> new UniformAssignor();
+        };
         GroupAssignment found = assignor.assign(
             new GroupSpecImpl(
                 Collections.unmodifiableMap(members),
                 isHomogeneous ? SubscriptionType.HOMOGENEOUS : SubscriptionType.HETEROGENEOUS,
-                owners),
+                owners,
+                Optional.ofNullable(question.get("assignable")).map(Assign::assignable)),
             topics);
         Map<String, Map<String, List<Integer>>> answer = new TreeMap<>();
         found.members().forEach((memberId, assignment) -> {
@@ -83,6 +88,17 @@ public class Assign {
             answer.put(memberId, byTopic);
         });
         return answer;
+    }
+
+    /** How many of each topic's partitions, from the first, may be assigned. */
+    static Map<Uuid, Set<Integer>> assignable(JsonNode counts) {
+        Map<Uuid, Set<Integer>> found = new HashMap<>();
+        counts.fields().forEachRemaining(each -> {
+            Set<Integer> partitions = new HashSet<>();
+            for (int index = 0; index < each.getValue().asInt(); index++) partitions.add(index);
+            found.put(Uuid.fromString(each.getKey()), partitions);
+        });
+        return found;
     }
 
     static List<String> texts(JsonNode list) {

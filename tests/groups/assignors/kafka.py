@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from compat.kafka_jars import java, kafka_jars
-from kstream.groups.assignors import ASSIGNORS
 from tests.groups.assignors.rounds import Question, answered, asked_of_kafka, rounds
 
-RECORDED = Path(__file__).with_name("recorded.txt")
+RECORDED = {
+    False: Path(__file__).with_name("recorded.txt"),
+    True: Path(__file__).with_name("recorded_simple.txt"),
+}
+"""By whether the assignor is that of share groups."""
 SEEDS = range(100)
 ROUNDS = 8
 
@@ -55,16 +58,17 @@ def checksum(value: Any) -> str:
 
 
 def main() -> None:
-    lines = ["seed round question answer"]
     with kafka_assignors() as kafka:
-        for seed, number, group in rounds(SEEDS, ROUNDS):
-            question = group.question()
-            answer = checksum(kafka.ask(question))
-            lines.append(f"{seed} {number} {checksum(asked_of_kafka(question))} {answer}")
-            targets = ASSIGNORS[question.assignor](question.members, question.topics)
-            assert checksum(answered(targets)) == answer, f"seed {seed}, round {number}: answers differ"
-            group.take(targets)
-    RECORDED.write_text("\n".join(lines) + "\n")
+        for is_share, path in RECORDED.items():
+            lines = ["seed round question answer"]
+            for seed, number, group in rounds(SEEDS, ROUNDS, is_share=is_share):
+                question = group.question()
+                answer = checksum(kafka.ask(question))
+                lines.append(f"{seed} {number} {checksum(asked_of_kafka(question))} {answer}")
+                targets = question.answer()
+                assert checksum(answered(targets)) == answer, f"seed {seed}, round {number}: answers differ"
+                group.take(targets)
+            path.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ import random
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kstream.groups.assignors import MemberSubscription, TopicPartitions
-from kstream.groups.assignors.model import Targets
+from kstream.groups.assignors import ASSIGNORS, MemberSubscription, TopicPartitions
+from kstream.groups.assignors.model import Targets, is_homogeneous
+from kstream.groups.assignors.simple import assign_simple
 from kstream.wire.uuids import format_uuid
 
 RACKS = ("a", "b", "c")
@@ -22,13 +23,25 @@ class Question(NamedTuple):
     assignor: str
     members: list[MemberSubscription]
     topics: dict[bytes, TopicPartitions]
+    assignable: dict[bytes, int] | None = None
+    """Of share groups: how many of each topic's partitions, from the first, may be assigned."""
+
+    def answer(self) -> Targets:
+        """What ours answers."""
+        if self.assignable is None:
+            return ASSIGNORS[self.assignor](self.members, self.topics)
+        allowed = {topic_id: range(count) for topic_id, count in self.assignable.items()}
+        alike = is_homogeneous(self.members)
+        return assign_simple(self.members, self.topics, allowed, is_homogeneous=alike)
 
 
 class Group:
     """One group, driven by a seed. Ask `question`, then `take` the answer."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, is_share: bool = False) -> None:
         self._draw = draw = random.Random(seed)
+        self._is_share = is_share
+        self._initialized: dict[bytes, int] = {}
         self._assignor = draw.choice(["uniform", "uniform", "range"])
         self._is_mixed = draw.random() < 0.6
         self._is_static = draw.random() < 0.3
@@ -47,7 +60,14 @@ class Group:
     def question(self) -> Question:
         used = frozenset[bytes]().union(*(member.topic_ids for member in self._members.values()))
         topics = {topic_id: topic for topic_id, topic in self._topics.items() if topic_id in used}
-        return Question(self._assignor, list(self._members.values()), topics)
+        if not self._is_share:
+            return Question(self._assignor, list(self._members.values()), topics)
+        for topic in topics.values():
+            # What is initialized stays so; the rest follows sooner or later.
+            known = self._initialized.get(topic.topic_id, 0)
+            self._initialized[topic.topic_id] = self._draw.choice([known, topic.partition_count])
+        assignable = {topic_id: self._initialized[topic_id] for topic_id in topics}
+        return Question("simple", list(self._members.values()), topics, assignable)
 
     def take(self, targets: Targets) -> None:
         """The answer; then something happens."""
@@ -108,7 +128,7 @@ class Group:
 
 def asked_of_kafka(question: Question) -> dict[str, object]:
     """The question as `Assign.java` reads it."""
-    return {
+    asked: dict[str, object] = {
         "assignor": question.assignor,
         "topics": {
             format_uuid(topic.topic_id): {
@@ -132,6 +152,11 @@ def asked_of_kafka(question: Question) -> dict[str, object]:
             for member in question.members
         ],
     }
+    if question.assignable is not None:
+        asked["assignable"] = {
+            format_uuid(topic_id): count for topic_id, count in question.assignable.items()
+        }
+    return asked
 
 
 def answered(targets: Targets) -> dict[str, dict[str, list[int]]]:
@@ -142,9 +167,9 @@ def answered(targets: Targets) -> dict[str, dict[str, list[int]]]:
     }
 
 
-def rounds(seeds: range, count: int) -> Iterator[tuple[int, int, Group]]:
+def rounds(seeds: range, count: int, *, is_share: bool = False) -> Iterator[tuple[int, int, Group]]:
     """Seed, number of the round, and the group, whose question is to be asked and answered."""
     for seed in seeds:
-        group = Group(seed)
+        group = Group(seed, is_share=is_share)
         for number in range(count):
             yield seed, number, group

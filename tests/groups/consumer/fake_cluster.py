@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from kstream.groups.assignors import TopicPartitions
-from kstream.groups.cluster import ConsumerConfig
+from kstream.groups.cluster import ConsumerConfig, ShareConfig
 
 
 class FakeCluster:
@@ -15,6 +15,7 @@ class FakeCluster:
         self.version = 0
         self.new_topics_version = 0
         self.config = ConsumerConfig()
+        self.sharing = ShareConfig()
         self.names: dict[bytes, str] = {}
         """By id, of all topics that ever were."""
         self._topics: dict[str, TopicPartitions] = {}
@@ -60,3 +61,6 @@ class FakeCluster:
 
     def consumer_config(self, group_id: str) -> ConsumerConfig:
         return self.config
+
+    def share_config(self, group_id: str) -> ShareConfig:
+        return self.sharing

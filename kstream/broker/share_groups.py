@@ -1,0 +1,398 @@
+"""Share groups at work: what needs both their coordinator and that of their states.
+
+The group coordinator decides what is to become of states (`kstream.groups.share`), `ShareStates` does it, and
+the group coordinator writes down that it is done. Heartbeats do not wait for that: members get partitions
+later. Operators' requests do.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import trio
+
+from kstream.broker.coordinated import Operation
+from kstream.broker.coordinator_runtime import CoordinatorRuntime
+from kstream.broker.metadata.store import MetadataStore
+from kstream.broker.partitions import Partitions
+from kstream.broker.share_states import ShareStates
+from kstream.coordinator.outcome import Outcome
+from kstream.errors import ApiError, ErrorCode
+from kstream.groups.settings import Caller
+from kstream.groups.shard import GroupShard
+from kstream.groups.share import offsets as operations
+from kstream.groups.share.describe import describe_share_group
+from kstream.groups.share.heartbeat import check_request, heartbeat
+from kstream.groups.share.initializing import (
+    UNINITIALIZED,
+    InitializeStates,
+    initialized,
+    not_initialized,
+)
+from kstream.groups.share.offsets import ForgetPlan, MovePlan
+from kstream.wire.messages import (
+    delete_share_group_state,
+    initialize_share_group_state,
+    read_share_group_state_summary,
+)
+from kstream.wire.messages.alter_share_group_offsets import (
+    AlterShareGroupOffsetsRequest,
+    AlterShareGroupOffsetsResponse,
+)
+from kstream.wire.messages.delete_share_group_offsets import (
+    DeleteShareGroupOffsetsRequest,
+    DeleteShareGroupOffsetsResponse,
+    DeleteShareGroupOffsetsResponseTopic,
+)
+from kstream.wire.messages.delete_share_group_state import DeleteShareGroupStateRequest, DeleteStateData
+from kstream.wire.messages.describe_share_group_offsets import (
+    DescribeShareGroupOffsetsRequestTopic,
+    DescribeShareGroupOffsetsResponsePartition,
+    DescribeShareGroupOffsetsResponseTopic,
+)
+from kstream.wire.messages.initialize_share_group_state import (
+    InitializeShareGroupStateRequest,
+    InitializeStateData,
+)
+from kstream.wire.messages.read_share_group_state_summary import (
+    ReadShareGroupStateSummaryRequest,
+    ReadStateSummaryData,
+)
+from kstream.wire.messages.share_group_describe import DescribedGroup
+from kstream.wire.messages.share_group_heartbeat import (
+    ShareGroupHeartbeatRequest,
+    ShareGroupHeartbeatResponse,
+)
+
+log = logging.getLogger(__name__)
+
+OffsetsListener = Callable[[str, bytes, int], None]
+"""Of group, topic id and partition: where the group is in it was changed by an operator, or forgotten."""
+
+Errors = Mapping[tuple[bytes, int], ApiError]
+"""What went wrong, by topic id and partition."""
+
+
+class ShareGroups:
+    """One method for each thing that is asked of share groups.
+
+    All raise ApiError: NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, and what they say.
+    """
+
+    def __init__(
+        self,
+        runtime: CoordinatorRuntime[GroupShard],
+        states: ShareStates,
+        *,
+        partitions: Partitions,
+        metadata: MetadataStore,
+    ) -> None:
+        self._runtime = runtime
+        self._states = states
+        self._partitions = partitions
+        self._metadata = metadata
+        self._listeners: list[OffsetsListener] = []
+        self._to_initialize: list[InitializeStates] = []
+        self._has_some = trio.Event()
+
+    def on_offsets_changed(self, listener: OffsetsListener) -> None:
+        """Tell it when operators change where groups are."""
+        self._listeners.append(listener)
+
+    async def _perform(self, group_id: str, operation: Operation[GroupShard]) -> Any:
+        return await self._runtime.perform(group_id, operation)
+
+    # Members
+
+    async def heartbeat(
+        self, request: ShareGroupHeartbeatRequest, caller: Caller
+    ) -> ShareGroupHeartbeatResponse:
+        check_request(request)
+        response: ShareGroupHeartbeatResponse = await self._perform(
+            request.group_id,
+            lambda shard, now_ms, token: heartbeat(shard.state, request, caller, token, now_ms),
+        )
+        return response
+
+    async def describe(self, group_id: str) -> DescribedGroup:
+        """The group with its members. Raises ApiError INVALID_GROUP_ID."""
+        _check_group_id(group_id)
+        response: DescribedGroup = await self._perform(
+            group_id,
+            lambda shard, now_ms, token: Outcome().reply(token, describe_share_group(shard.state, group_id)),
+        )
+        return response
+
+    # States that heartbeats ask for
+
+    def on_effect(self, effect: object, leader_epoch: int) -> None:
+        """A heartbeat's records are written: do what it asked for."""
+        if not isinstance(effect, InitializeStates):
+            raise TypeError(f"nobody carries out {effect!r}")
+        self._to_initialize.append(effect)
+        self._has_some.set()
+
+    async def run_forever(self) -> None:
+        """Initialize states that heartbeats ask for, those of several groups at a time."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                await self._has_some.wait()
+                self._has_some = trio.Event()
+                effects, self._to_initialize = self._to_initialize, []
+                for effect in effects:
+                    nursery.start_soon(self._carry_out, effect)
+
+    async def _carry_out(self, effect: InitializeStates) -> None:
+        try:
+            await self._initialize(effect)
+        except ApiError as error:
+            # A heartbeat tries again, here or where the group is coordinated then.
+            log.warning("share group %s: partitions are not initialized yet: %s", effect.group_id, error)
+
+    async def _initialize(self, effect: InitializeStates) -> Errors:
+        """Initialize states, and write down which are."""
+        response = await self._states.initialize(
+            InitializeShareGroupStateRequest(
+                group_id=effect.group_id,
+                topics=[
+                    InitializeStateData(
+                        topic_id=topic_id,
+                        partitions=[
+                            initialize_share_group_state.PartitionData(
+                                partition=index, state_epoch=effect.state_epoch, start_offset=start
+                            )
+                            for index, start in starts.items()
+                        ],
+                    )
+                    for topic_id, starts in effect.start_offsets.items()
+                ],
+            )
+        )
+        errors = _errors(response.results)
+        done: dict[bytes, list[int]] = {}
+        failed: dict[bytes, list[int]] = {}
+        for topic_id, starts in effect.start_offsets.items():
+            for index in starts:
+                kind = failed if (topic_id, index) in errors else done
+                kind.setdefault(topic_id, []).append(index)
+        for topic_id, index in errors:
+            log.error("share group %s: %s", effect.group_id, errors[topic_id, index])
+
+        def operation(shard: GroupShard, now_ms: int, token: object) -> Outcome:
+            return initialized(shard.state, effect.group_id, done).reply(token, True)
+
+        def give_up(shard: GroupShard, now_ms: int, token: object) -> Outcome:
+            return not_initialized(shard.state, effect.group_id, failed).reply(token, True)
+
+        if done:
+            await self._perform(effect.group_id, operation)
+        if failed:
+            await self._perform(effect.group_id, give_up)
+        return errors
+
+    # Offsets
+
+    async def alter_offsets(self, request: AlterShareGroupOffsetsRequest) -> AlterShareGroupOffsetsResponse:
+        """Move a group that has no members. Raises ApiError: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND,
+        NON_EMPTY_GROUP.
+        """
+        _check_group_id(request.group_id)
+        plan: MovePlan = await self._perform(
+            request.group_id,
+            lambda shard, now_ms, token: operations.alter_offsets(shard.state, request, token, now_ms),
+        )
+        if plan.states.start_offsets:
+            errors = await self._initialize(plan.states)
+            for topic in plan.response.responses:
+                for partition in topic.partitions:
+                    error = errors.get((topic.topic_id, partition.partition_index))
+                    if error is not None and not partition.error_code:
+                        partition.error_code, partition.error_message = error.code, error.message
+            self._tell(request.group_id, plan.states.start_offsets)
+        return plan.response
+
+    async def delete_offsets(
+        self, request: DeleteShareGroupOffsetsRequest
+    ) -> DeleteShareGroupOffsetsResponse:
+        """Forget where a group that has no members is in topics. Raises ApiError: INVALID_GROUP_ID,
+        GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP.
+        """
+        group_id = request.group_id
+        _check_group_id(group_id)
+        names = [topic.topic_name for topic in request.topics]
+        plan: ForgetPlan = await self._perform(
+            group_id,
+            lambda shard, now_ms, token: operations.delete_offsets(shard.state, group_id, names, token),
+        )
+        errors = await self._delete_states(
+            group_id, {topic_id: part.partitions for topic_id, part in plan.states.items()}
+        )
+        responses: list[DeleteShareGroupOffsetsResponseTopic] = []
+        deleted: list[bytes] = []
+        for topic_id, part in plan.states.items():
+            answer = DeleteShareGroupOffsetsResponseTopic(topic_name=part.name, topic_id=topic_id)
+            responses.append(answer)
+            error = next((errors[key] for key in errors if key[0] == topic_id), None)
+            if error is None:
+                deleted.append(topic_id)
+            else:
+                answer.error_code, answer.error_message = error.code, error.message
+        if deleted:
+            await self._perform(
+                group_id,
+                lambda shard, now_ms, token: operations.offsets_deleted(
+                    shard.state, group_id, deleted, token
+                ),
+            )
+        return DeleteShareGroupOffsetsResponse(responses=responses + plan.refused)
+
+    async def delete_all_states(self, group_id: str) -> None:
+        """The first half of deleting a group: its states. Does nothing for groups of other kinds.
+
+        Raises:
+            ApiError: NON_EMPTY_GROUP, or what went wrong with a state.
+        """
+        states = await self._perform(
+            group_id, lambda shard, now_ms, token: operations.begin_deletion(shard.state, group_id, token)
+        )
+        errors = await self._delete_states(
+            group_id, {topic_id: part.partitions for topic_id, part in states.items()}
+        )
+        for error in errors.values():
+            raise error
+
+    async def _delete_states(self, group_id: str, topics: Mapping[bytes, Collection[int]]) -> Errors:
+        if not topics:
+            return {}
+        response = await self._states.delete(
+            DeleteShareGroupStateRequest(
+                group_id=group_id,
+                topics=[
+                    DeleteStateData(
+                        topic_id=topic_id,
+                        partitions=[
+                            delete_share_group_state.PartitionData(partition=index)
+                            for index in sorted(indexes)
+                        ],
+                    )
+                    for topic_id, indexes in topics.items()
+                ],
+            )
+        )
+        self._tell(group_id, topics)
+        return _errors(response.results)
+
+    def _tell(self, group_id: str, topics: Mapping[bytes, Collection[int]]) -> None:
+        for listener in self._listeners:
+            for topic_id, indexes in topics.items():
+                for index in indexes:
+                    listener(group_id, topic_id, index)
+
+    async def describe_offsets(
+        self, group_id: str, topics: Sequence[DescribeShareGroupOffsetsRequestTopic] | None
+    ) -> list[DescribeShareGroupOffsetsResponseTopic]:
+        """Where a group is in partitions, or in all that it has a state of (None), and how much is left.
+
+        A partition without a state is at -1, as is one of a topic that does not exist.
+        """
+        image = self._metadata.image
+        known: dict[bytes, tuple[str, list[int]]] = {}
+        missing: list[DescribeShareGroupOffsetsResponseTopic] = []
+        if topics is None:
+            found = await self._perform(
+                group_id,
+                lambda shard, now_ms, token: Outcome().reply(
+                    token, operations.initialized_partitions(shard.state, group_id)
+                ),
+            )
+            for topic_id, part in found.items():
+                topic = image.topics_by_id.get(topic_id)
+                if topic is not None:
+                    known[topic_id] = (topic.name, sorted(part.partitions))
+        for wanted in topics or ():
+            topic = image.topics_by_name.get(wanted.topic_name)
+            if topic is not None:
+                known[topic.topic_id] = (topic.name, list(dict.fromkeys(wanted.partitions)))
+            else:
+                missing.append(_nowhere(wanted))
+        described = await self._describe_known(group_id, known) if known else []
+        return described + missing
+
+    async def _describe_known(
+        self, group_id: str, topics: Mapping[bytes, tuple[str, list[int]]]
+    ) -> list[DescribeShareGroupOffsetsResponseTopic]:
+        response = await self._states.read_summary(
+            ReadShareGroupStateSummaryRequest(
+                group_id=group_id,
+                topics=[
+                    ReadStateSummaryData(
+                        topic_id=topic_id,
+                        partitions=[
+                            read_share_group_state_summary.PartitionData(partition=index) for index in indexes
+                        ],
+                    )
+                    for topic_id, (_, indexes) in topics.items()
+                ],
+            )
+        )
+        summaries = {
+            (result.topic_id, partition.partition): partition
+            for result in response.results
+            for partition in result.partitions
+            if not partition.error_code
+        }
+        answers = []
+        for topic_id, (name, indexes) in topics.items():
+            answer = DescribeShareGroupOffsetsResponseTopic(topic_name=name, topic_id=topic_id)
+            answers.append(answer)
+            for index in indexes:
+                summary = summaries.get((topic_id, index))
+                answer.partitions.append(await self._describe_partition(name, index, summary))
+        return answers
+
+    async def _describe_partition(
+        self, topic_name: str, index: int, summary: read_share_group_state_summary.PartitionResult | None
+    ) -> DescribeShareGroupOffsetsResponsePartition:
+        answer = DescribeShareGroupOffsetsResponsePartition(partition_index=index, start_offset=UNINITIALIZED)
+        if summary is None:
+            return answer
+        answer.start_offset, answer.leader_epoch = summary.start_offset, summary.leader_epoch
+        if summary.start_offset == UNINITIALIZED or summary.delivery_complete_count == -1:
+            return answer
+        try:
+            partition = await self._partitions.get(topic_name, index)
+        except ApiError as error:
+            return DescribeShareGroupOffsetsResponsePartition(
+                partition_index=index, error_code=error.code, error_message=error.message or error.code.name
+            )
+        answer.lag = partition.high_watermark - summary.start_offset - summary.delivery_complete_count
+        return answer
+
+
+def _nowhere(wanted: DescribeShareGroupOffsetsRequestTopic) -> DescribeShareGroupOffsetsResponseTopic:
+    return DescribeShareGroupOffsetsResponseTopic(
+        topic_name=wanted.topic_name,
+        partitions=[
+            DescribeShareGroupOffsetsResponsePartition(partition_index=index, start_offset=UNINITIALIZED)
+            for index in wanted.partitions
+        ],
+    )
+
+
+def _errors(results: Sequence[Any]) -> Errors:
+    """What is wrong in the results of states' coordinator, by topic id and partition."""
+    return {
+        (result.topic_id, partition.partition): ApiError(
+            ErrorCode(partition.error_code), partition.error_message
+        )
+        for result in results
+        for partition in result.partitions
+        if partition.error_code
+    }
+
+
+def _check_group_id(group_id: str) -> None:
+    if not group_id:
+        raise ApiError(ErrorCode.INVALID_GROUP_ID, "the group id must not be empty")

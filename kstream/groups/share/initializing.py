@@ -1,0 +1,121 @@
+"""Partitions that get a share state: asked for by a heartbeat, done elsewhere, and written down when done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from kstream.coordinator.outcome import CoordinatorRecord, Outcome
+from kstream.groups.share.group import ShareGroup
+from kstream.groups.share.partitions import StatePartitions, TopicPart, Topics
+from kstream.groups.share.share_records import partitions_record
+from kstream.groups.state import GroupState
+
+UNINITIALIZED = -1
+"""The start offset that `share.auto.offset.reset` is to decide on when the partition is first fetched."""
+
+
+class InitializeStates(NamedTuple):
+    """An effect: share states are to be initialized. Whoever carries it out says so with `initialized`, or
+    with `not_initialized` where that failed.
+    """
+
+    group_id: str
+    state_epoch: int
+    start_offsets: Mapping[bytes, Mapping[int, int]]
+    """By topic id and partition."""
+
+
+Partitions = Mapping[bytes, Collection[int]]
+"""By topic id."""
+
+
+def begin(
+    state: GroupState, group: ShareGroup, epoch: int, names: Iterable[str], now_ms: int, out: Outcome
+) -> None:
+    """Have all partitions initialized that members subscribe to and that are not; again, those of which
+    nothing was heard for long.
+    """
+    retry_interval_ms = state.settings.share.initialize_retry_interval_ms
+    known = group.partitions or StatePartitions()
+    topics: dict[bytes, TopicPart] = {}
+    starts: dict[bytes, dict[int, int]] = {}
+    for name in sorted(names):
+        topic = state.cluster.topic_named(name)
+        if topic is None:
+            continue
+        topic_id = topic.topic_id
+        have = known.initialized[topic_id].partitions if topic_id in known.initialized else frozenset()
+        begun = known.initializing[topic_id].partitions if topic_id in known.initializing else frozenset()
+        since_ms = state.initializing_since_ms.get((group.group_id, topic_id))
+        if since_ms is not None and now_ms - since_ms < retry_interval_ms:
+            have |= begun
+        missing = frozenset(range(topic.partition_count)) - have
+        if missing:
+            topics[topic_id] = TopicPart(name, missing)
+            starts[topic_id] = {index: _start(known, topic_id, index) for index in sorted(missing)}
+    if topics:
+        out.records.append(_begun(state, group, topics, now_ms))
+        out.effects.append(InitializeStates(group.group_id, epoch, starts))
+
+
+def _start(known: StatePartitions, topic_id: bytes, index: int) -> int:
+    """All that is in a partition which a topic gained later was written when the group was there already."""
+    if topic_id in known.initialized:
+        return 0
+    begun = known.initializing.get(topic_id)
+    return UNINITIALIZED if begun is None or index in begun.partitions else 0
+
+
+def move(state: GroupState, group: ShareGroup, topics: Topics, now_ms: int) -> Outcome:
+    """Write down that partitions are being initialized; from which offsets is for the caller to say to who
+    does it.
+    """
+    out = Outcome()
+    if topics:
+        out.records.append(_begun(state, group, topics, now_ms))
+    return out
+
+
+def _begun(state: GroupState, group: ShareGroup, topics: Topics, now_ms: int) -> CoordinatorRecord:
+    for topic_id in topics:
+        state.initializing_since_ms[group.group_id, topic_id] = now_ms
+    return partitions_record(group.group_id, (group.partitions or StatePartitions()).begun(topics))
+
+
+def initialized(state: GroupState, group_id: str, partitions: Partitions) -> Outcome:
+    """The share states of these partitions are there: members may get them."""
+    return _ended(state, group_id, partitions, is_done=True)
+
+
+def not_initialized(state: GroupState, group_id: str, partitions: Partitions) -> Outcome:
+    """The share states of these partitions could not be initialized: a heartbeat will try again."""
+    return _ended(state, group_id, partitions, is_done=False)
+
+
+def _ended(state: GroupState, group_id: str, partitions: Partitions, *, is_done: bool) -> Outcome:
+    out = Outcome()
+    for topic_id in partitions:
+        state.initializing_since_ms.pop((group_id, topic_id), None)
+    group = state.share_groups.get(group_id)
+    if group is None or group.partitions is None or not partitions:
+        return out
+    known = group.partitions
+    topics = {
+        topic_id: TopicPart(known.initializing[topic_id].name, frozenset(indexes))
+        for topic_id, indexes in partitions.items()
+        if topic_id in known.initializing  # its topic may be gone by now, or the group
+    }
+    if topics:
+        ended = known.completed(topics) if is_done else known.abandoned(topics)
+        out.records.append(partitions_record(group_id, ended))
+    return out
+
+
+def forget_topics(state: GroupState, topic_ids: Collection[bytes], out: Outcome) -> None:
+    """Topics were deleted, and their share states with them."""
+    for group in state.share_groups.values():
+        if group.partitions is not None:
+            left = group.partitions.without_topics(topic_ids)
+            if left != group.partitions:
+                out.records.append(partitions_record(group.group_id, left))
