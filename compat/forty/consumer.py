@@ -228,7 +228,7 @@ class KafkaPython:
 class Aiokafka:
     """aiokafka; its loop runs while this waits for records, which is nearly always.
 
-    It rebalances whenever the loop runs, so a lock keeps a revocation from what was just read.
+    It rebalances whenever the loop runs: what is read is written down before it does.
     """
 
     absences: tuple[type[Exception], ...] = ()
@@ -242,15 +242,13 @@ class Aiokafka:
             def on_partitions_assigned(self, assigned: Any) -> None:
                 history.assigned(each.partition for each in assigned)
 
-            async def on_partitions_revoked(self, revoked: Any) -> None:
-                async with is_reading:
-                    history.revoked(each.partition for each in revoked)
+            def on_partitions_revoked(self, revoked: Any) -> None:
+                history.revoked(each.partition for each in revoked)
 
         self.refusals: tuple[type[Exception], ...] = (KafkaError, IllegalStateError)
         self._history = history
         self._topic = wanted.topic
         self._runner = asyncio.Runner()
-        self._is_reading = is_reading = asyncio.Lock()
 
         async def start() -> Any:
             consumer = AIOKafkaConsumer(
@@ -274,13 +272,12 @@ class Aiokafka:
 
     def poll(self) -> None:
         async def read() -> None:
-            async with self._is_reading:
-                found = await self._consumer.getmany(
-                    timeout_ms=int(_POLL_S * 1000), max_records=_POLL_RECORDS_MAX
-                )
-                self._history.read(
-                    (each.partition, each.offset) for records in found.values() for each in records
-                )
+            found = await self._consumer.getmany(
+                timeout_ms=int(_POLL_S * 1000), max_records=_POLL_RECORDS_MAX
+            )
+            self._history.read(
+                (each.partition, each.offset) for records in found.values() for each in records
+            )
 
         self._runner.run(read())
 

@@ -13,7 +13,7 @@ from compat.kstream_server import KstreamServer
 from compat.members import MEMBERS, MemberProcess, python_member
 from compat.story import Got
 from kstream.testing.client import WireClient
-from kstream.wire.messages.describe_groups import DescribeGroupsRequest
+from kstream.wire.messages.describe_groups import DescribedGroup, DescribeGroupsRequest
 from kstream.wire.messages.find_coordinator import FindCoordinatorRequest
 from kstream.wire.messages.list_groups import ListGroupsRequest
 from tests.requests import create_topic, produce, values_batch
@@ -164,11 +164,36 @@ def test_members_go_on_when_the_server_comes_back(client: str, how: str) -> None
             assert described(server, topic) == generation_members
 
 
+@pytest.mark.parametrize("client", ["confluent-kafka", "kafka-python"])
+def test_the_server_is_killed_in_the_middle_of_a_rebalance(client: str) -> None:
+    """These clients join again when they are polled: until then the rebalance waits for the first one."""
+    topic = "rebalancing"
+    with KstreamServer() as server, ExitStack() as stack:
+        first = stack.enter_context(joined(client, server, topic))
+        read([first], fill(server, topic))
+        first.commit()
+        second = stack.enter_context(joined(client, server, topic))
+        poll_until([second], lambda: group_of(server, topic).group_state == "PreparingRebalance", "it began")
+        server.kill()
+        server.start()
+        more = fill(server, topic, first=RECORDS)
+        again = read([first, second], more)
+        assert {each.value for each in again} == more, "what was committed comes again"
+        share([first, second])
+        assert "Traceback" not in server.log_path.read_text(), server.log_tail()
+
+
 def described(server: KstreamServer, group: str) -> set[str]:
-    """The ids of a group's members, once it is stable."""
+    """The ids of a group's members."""
     with WireClient(*server.address) as wire:
-        wire.request(FindCoordinatorRequest(coordinator_keys=[group]), 4)
         (listed,) = wire.request(ListGroupsRequest(), 4).groups
         assert listed.group_id == group
+    return {member.member_id for member in group_of(server, group).members}
+
+
+def group_of(server: KstreamServer, group: str) -> DescribedGroup:
+    with WireClient(*server.address) as wire:
+        wire.request(FindCoordinatorRequest(coordinator_keys=[group]), 4)
         (shown,) = wire.request(DescribeGroupsRequest(groups=[group]), 5).groups
-        return {member.member_id for member in shown.members}
+        assert isinstance(shown, DescribedGroup)
+        return shown

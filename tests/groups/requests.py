@@ -97,13 +97,17 @@ def committing(
     group: str = GROUP,
     topic: str = "topic",
     metadata: str = "",
+    leader_epoch: int = -1,
     retention_ms: int = -1,
     version: int = 8,
     instance: str | None = None,
 ) -> Operation:
     partitions = [
         OffsetCommitRequestPartition(
-            partition_index=index, committed_offset=offset, committed_metadata=metadata
+            partition_index=index,
+            committed_offset=offset,
+            committed_leader_epoch=leader_epoch,
+            committed_metadata=metadata,
         )
         for index, offset in offsets.items()
     ]

@@ -66,6 +66,19 @@ def test_a_group_that_only_commits_is_a_group() -> None:
     driver.check_replay()
 
 
+def test_epoch_and_metadata_come_back_as_they_were_committed() -> None:
+    driver = Driver()
+    driver.ask(committing({0: 5}, leader_epoch=3, metadata="why"))
+    driver.ask(committing({1: 6}, leader_epoch=0))
+    for _ in range(2):
+        (topic,) = fetch_offsets(driver.shard.state, GROUP, None, require_stable=False).topics
+        assert [(each.committed_leader_epoch, each.metadata) for each in topic.partitions] == [
+            (3, "why"),
+            (0, ""),
+        ]
+        driver.restart()
+
+
 def test_commits_are_those_of_the_generation() -> None:
     driver = Driver()
     (member,) = stable(driver)
