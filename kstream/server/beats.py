@@ -20,7 +20,7 @@ _SAID = slice(8, None)
 class Beat:
     """A heartbeat that was answered without an error, and the bytes of its answer."""
 
-    __slots__ = ("_after", "_before", "_client_id", "_request", "_said", "_start", "_version")
+    __slots__ = ("_after", "_before", "_client_id", "_request", "_said", "_start", "_stats", "_version")
 
     def __init__(
         self, frame: memoryview, context: RequestContext, request: HeartbeatRequest, answer: bytes
@@ -30,6 +30,7 @@ class Beat:
         self._request = request
         self._client_id = context.client_id
         self._version = context.api_version
+        self._stats = context.stats
         self._before, self._after = answer[:4], answer[8:]
 
     def answer(self, frame: memoryview, context: RequestContext) -> list[Part] | None:
@@ -40,6 +41,7 @@ class Beat:
             return None
         context.client_id = self._client_id
         context.api_version = self._version
+        context.stats = self._stats
         return [self._before + frame[_CORRELATION_ID] + self._after]
 
 

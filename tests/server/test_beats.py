@@ -15,6 +15,7 @@ from kstream.broker.broker import Broker
 from kstream.errors import ErrorCode
 from kstream.groups.settings import Caller
 from kstream.server.dispatch import Dispatcher
+from kstream.wire.apis import ApiKey
 from kstream.wire.codec import decode
 from kstream.wire.headers import request_frame
 from kstream.wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -95,6 +96,7 @@ def test_it_is_known_by_all_that_it_says(tmp_path: Path) -> None:
             assert known is not None
             assert [await member.beat() for _ in range(3)] == [0, 0, 0]
             assert member.context.beat is known, "it was decoded again"
+            assert member.context.stats is broker.stats.of(ApiKey.HEARTBEAT, VERSION)
             assert await member.beat(version=3) == 0
             assert await member.beat(group="another") == ErrorCode.UNKNOWN_MEMBER_ID
             member.generation += 1
