@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kstream.broker.fetch_sessions import FetchSessions
@@ -22,6 +22,7 @@ from kstream.clock import Clock
 from kstream.config.broker import BrokerConfig
 from kstream.config.topics import topic_values
 from kstream.errors import ApiError
+from kstream.faults import Faults
 from kstream.log.config import LogConfig
 from kstream.log.directory import LogDirectory
 from kstream.log.errors import LogStorageError
@@ -43,6 +44,12 @@ class Broker:
         self.clock = clock
         self.directory = directory
         self.metadata = metadata
+        self.faults = Faults()
+        """What shall go wrong; `server` sees to it."""
+        self.crash: Callable[[int], None] | None = None
+        """Has the server crash, and come back after so many milliseconds; set by who can start it again."""
+        self.is_crashed = False
+        """Whether the end is to be one without goodbye."""
         self.node_id = config.node_id
         self.cluster_id = directory.cluster_id
         self.stats = BrokerStats()
@@ -128,6 +135,10 @@ class Broker:
         for created in await self.metadata.update(lambda image: create_topics(image, self.config, topics)):
             if created.error is not None:
                 raise ApiError(created.error.code, f"topic {created.name}: {created.error.message}")
+
+    def abandon(self) -> None:
+        """End as a process does that is killed: what is in files is there at the next start."""
+        self.directory.abandon()
 
     def close(self) -> None:
         """Write down that everything is in order, if the disk takes it. Blocks while files are synced."""

@@ -146,6 +146,7 @@ class CoordinatorRuntime(Generic[S]):
         try:
             # Shielded: others get an error meanwhile, so it should not be in vain.
             with trio.CancelScope(shield=True):
+                self._partitions.check_leads(self.topic, index)  # one that is open may be led no more
                 partition = await self._partitions.wait_open(self.topic, index)
                 shard = self._make_shard()
                 if partition.log.end_offset > partition.log.log_start_offset:

@@ -146,6 +146,10 @@ class FetchSessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def peek(self, session_id: int) -> FetchSession | None:
+        """A session, which is not used by looking at it."""
+        return self._sessions.get(session_id)
+
     def plan(self, request: FetchRequest, *, uses_topic_ids: bool, now_ms: int) -> FetchPlan:
         """Resolve the request's session.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kstream.broker.enlistments import Enlistments
-from kstream.broker.replica import LocalReplica
+from kstream.broker.replica import LocalReplica, Replica
 from kstream.broker.stats import Timings, Traffic
 from kstream.broker.waiters import AppendWaiter
 from kstream.errors import ApiError, ErrorCode
@@ -56,7 +56,7 @@ class Partition:
         self.topic_id = topic_id
         self.index = index
         self.log = log
-        self.replica = LocalReplica(log, flushes)
+        self.replica: Replica = LocalReplica(log, flushes)
         self.leader_epoch = leader_epoch
         log.begin_epoch(leader_epoch)
         self.waiters: set[AppendWaiter] = set()

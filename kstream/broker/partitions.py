@@ -59,6 +59,8 @@ class Partitions:
         self.recovery = Recovery(directory, self._open_partition, recovery_threads)
         self._open: dict[tuple[TopicKey, int], Partition] = {}
         self._opening: dict[tuple[str, int], trio.Lock] = {}
+        self.on_open: Callable[[Partition], None] | None = None
+        """Is given each partition that is opened, before anybody has it."""
         self.unwanted: deque[Removal] = deque()
         """Files of deleted topics and expired segments, for housekeeping to unlink in a thread."""
         if len(directory.leftovers):
@@ -108,6 +110,10 @@ class Partitions:
     def opened(self) -> list[Partition]:
         """Every partition that is open now."""
         return [partition for (topic, _), partition in self._open.items() if isinstance(topic, str)]
+
+    def check_leads(self, topic: TopicKey, index: int) -> None:
+        """Raises ApiError if there is no such partition, or this broker does not lead it."""
+        self._resolve(topic, index)
 
     def _resolve(self, topic: TopicKey, index: int) -> tuple[TopicImage, int]:
         """The topic and the leader epoch of a partition that exists and is ours."""
@@ -162,6 +168,8 @@ class Partitions:
             leader_epoch=leader_epoch,
             flushes=self._stats.flushes,
         )
+        if self.on_open is not None:
+            self.on_open(partition)
         self._open[(found.name, index)] = partition
         self._open[(found.topic_id, index)] = partition
         return partition

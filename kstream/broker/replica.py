@@ -38,6 +38,11 @@ def disk_limiter() -> trio.CapacityLimiter:
 class Replica(Protocol):
     """One copy of one partition, of which this broker is the leader."""
 
+    @property
+    def flushed_offset(self) -> int:
+        """Everything below it is on the disk."""
+        ...
+
     async def append(
         self,
         buffer: memoryview | bytes,

@@ -119,6 +119,11 @@ class LogDirectory:
             raise
         return directory
 
+    @property
+    def platform(self) -> Platform:
+        """What the logs of this directory are written with."""
+        return self._platform
+
     def trim_open_files(self) -> None:
         """Close the segments that nobody used for longest, above the limit. On the thread that owns the
         logs; costs nothing below the limit.
@@ -292,6 +297,10 @@ class LogDirectory:
             self._log_start_offsets[key] = log.log_start_offset
         else:
             self._log_start_offsets.pop(key, None)
+
+    def abandon(self) -> None:
+        """End as a process does that is killed: nothing is written down."""
+        self._lock.release()
 
     def close(self, *, broker_epoch: int = -1) -> None:
         """End. Logs that are still open are closed; if all of them are in order, so says the clean-shutdown

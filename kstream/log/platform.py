@@ -30,13 +30,15 @@ COLD_PIECE_BYTES = 1 << 20
 """Cold data is brought in by pieces of this size."""
 _PROBE_STEP_BYTES = 128 * 1024
 """Distance of residency probes: what Linux reads ahead by default comes and goes together."""
-_F_FULLFSYNC = 51
+_F_FULLFSYNC, _F_GETPATH = 51, 50
 
 
 class Platform:
     """System calls of the log. Each flag turns one Linux speciality on; without any it runs anywhere."""
 
     __slots__ = (
+        "_guard",
+        "_write_vector",
         "has_fallocate",
         "has_fdatasync",
         "has_nowait",
@@ -53,7 +55,8 @@ class Platform:
         self.has_sendfile = sendfile
         self.has_nowait = nowait
         write_vector: Callable[[int, Sequence[Buffer], int], int] = os.pwritev if pwritev else _join_write
-        self.write_vector = write_vector
+        self._write_vector = self.write_vector = write_vector
+        self._guard: Callable[[int], None] | None = None
         self.open_files = OpenFiles()
         """Which segments are open, and how many may be."""
 
@@ -79,11 +82,27 @@ class Platform:
         """Only what every POSIX system has."""
         return cls(fallocate=False, fdatasync=False, sendfile=False, nowait=False, pwritev=False)
 
+    def guard_writes(self, guard: Callable[[int], None] | None) -> None:
+        """From now on, call `guard(fd)` before a log's file is written or made longer; it raises OSError in
+        place of the system. None ends that.
+        """
+        self._guard = guard
+        write = self.write_vector = self._write_vector
+        if guard is not None:
+
+            def guarded(fd: int, pieces: Sequence[Buffer], position: int) -> int:
+                guard(fd)
+                return write(fd, pieces, position)
+
+            self.write_vector = guarded
+
     def reserve(self, fd: int, position: int, size_bytes: int) -> None:
         """Make the file at least `position + size_bytes` long, with blocks behind every byte where possible.
 
         Raises OSError (ENOSPC, EFBIG, EDQUOT) where that much cannot be had.
         """
+        if self._guard is not None:
+            self._guard(fd)
         if self.has_fallocate:
             try:
                 os.posix_fallocate(fd, position, size_bytes)
@@ -174,6 +193,13 @@ class Platform:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def path_of(fd: int) -> str:
+    """The path of an open file. Raises OSError."""
+    if sys.platform == "darwin":
+        return fcntl.fcntl(fd, _F_GETPATH, bytes(1024)).rstrip(b"\0").decode()
+    return os.readlink(f"/proc/self/fd/{fd}")
 
 
 def _join_write(fd: int, pieces: Sequence[Buffer], position: int) -> int:

@@ -17,6 +17,7 @@ from kstream.api.context import RequestContext
 from kstream.broker.stats import FULL
 from kstream.errors import ProtocolError
 from kstream.log.slices import LogSlice
+from kstream.server.cut_off import CutOff
 from kstream.server.dispatch import Dispatcher
 from kstream.server.input import BufferPool, FrameBuffer
 from kstream.server.output import send_bytes, send_parts
@@ -77,6 +78,8 @@ class Connection:
         try:
             with self.scope:
                 await self._serve()
+        except CutOff as cut:
+            log.info("closing the connection from %s: %s", self._peer(), cut)
         except ProtocolError as error:
             log.info("closing the connection from %s: %s", self._peer(), error)
         except OSError as error:
@@ -93,6 +96,9 @@ class Connection:
         try:
             await self._answer_requests()
         except OSError:
+            raise
+        except CutOff as cut:
+            await self._send(cut.parts)
             raise
         except Exception:
             # The answers to earlier requests are owed, whatever was wrong with this one.

@@ -125,7 +125,7 @@ class Connections:
         for connection in self._open:
             if not (connection.is_handling or connection.is_sending):
                 connection.scope.cancel()
-        with trio.move_on_after(_DRAIN_S):
+        with trio.move_on_after(0 if self._broker.is_crashed else _DRAIN_S):
             while self._open:
                 self._one_ended = trio.Event()
                 await self._one_ended.wait()

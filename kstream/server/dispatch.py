@@ -7,9 +7,10 @@ error 35, so that any client can find out what is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Awaitable, Callable, Mapping
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 from kstream.api.context import RequestContext
 from kstream.api.registry import Handler, Registration
@@ -23,6 +24,8 @@ from kstream.wire.error_fields import error_reader
 from kstream.wire.headers import read_request_header, response_header_version
 from kstream.wire.messages.api_versions import ApiVersion, ApiVersionsResponse
 from kstream.wire.messages.fetch import FetchRequest
+
+Answer = Callable[[memoryview, RequestContext], Awaitable[list[Part] | None]]
 
 _plain_response_start = Struct(">ii").pack
 _tagged_response_start = Struct(">iib").pack
@@ -42,6 +45,12 @@ class Endpoint:
         self._errors_of = error_reader(declared.response)
         self.stats = stats
 
+    def with_handler(self, handler: Handler) -> Endpoint:
+        """The same codec with another handler."""
+        other = copy.copy(self)
+        other.handler = handler
+        return other
+
     def encode(self, response: Any, correlation_id: int) -> list[Part]:
         """A whole frame, with payloads between its pieces. HOT."""
         pieces: list[Any] = [b""]
@@ -59,6 +68,16 @@ class Endpoint:
             self.stats.count_errors(codes)
 
 
+class Call(NamedTuple):
+    """A request that was read."""
+
+    key: ApiKey
+    endpoint: Endpoint
+    request: Any
+    correlation_id: int
+    size_bytes: int
+
+
 class Dispatcher:
     """Turns frames into answers. Shared by all connections; holds no state of any of them."""
 
@@ -66,9 +85,13 @@ class Dispatcher:
         self._registrations = registrations
         self._endpoints: dict[tuple[int, int], Endpoint] = {}
         self._repeats = Repeats()
+        self.answer: Answer = self.answer_request
+        """How connections have a frame answered: by `answer_request`, unless somebody stands before it
+        (`server.interception`).
+        """
 
-    async def answer(self, frame: memoryview, context: RequestContext) -> list[Part] | None:
-        """Handle one request; the parts of its answer, or None if it gets none.
+    async def answer_request(self, frame: memoryview, context: RequestContext) -> list[Part] | None:
+        """Handle one request; the parts of its answer, or None if it gets none. HOT.
 
         Raises:
             ProtocolError: the connection must be closed, and nothing was changed.
@@ -104,6 +127,30 @@ class Dispatcher:
         elif key == ApiKey.HEARTBEAT:
             beats.learn(frame, context, request, response, parts)
         return parts
+
+    def read(self, frame: memoryview, context: RequestContext) -> Call | None:
+        """A request whose answer is somebody else's to decide; None for one that no handler gets.
+
+        Raises ProtocolError.
+        """
+        key, version, correlation_id, client_id, body = read_request_header(frame)
+        endpoint = self._endpoints.get((key, version)) or self._open(key, version)
+        if endpoint is None:
+            return None
+        context.client_id = client_id
+        context.api_version = version
+        request, _ = endpoint.decode(frame, body)
+        return Call(ApiKey(key), endpoint, request, correlation_id, len(frame))
+
+    async def complete(self, call: Call, handler: Handler, context: RequestContext) -> list[Part] | None:
+        """Have a request answered by `handler`, which may be another than its endpoint's."""
+        endpoint = call.endpoint.with_handler(handler)
+        if context.broker.quotas.is_active:
+            return await _answer_metered(
+                endpoint, call.request, call.correlation_id, call.size_bytes, context
+            )
+        response = await handler(context, call.request)
+        return None if response is None else endpoint.encode(response, call.correlation_id)
 
     def is_prompt(self, frame: memoryview) -> bool:
         """Whether the answer will be there at once, so that earlier ones may wait and leave with it."""

@@ -19,6 +19,7 @@ from kstream.config.broker import BrokerConfig
 from kstream.config.listeners import host_port
 from kstream.server.connections import Connections
 from kstream.server.dispatch import Dispatcher
+from kstream.server.interception import Interception
 from kstream.server.listeners import BoundListener, accept_forever, bind
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,10 @@ async def serve(
             await _serve(broker, listeners, ready, registrations or registry.load())
         finally:
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(broker.close)
+                if broker.is_crashed:
+                    broker.abandon()
+                else:
+                    await trio.to_thread.run_sync(broker.close)
     finally:
         for bound in listeners:
             bound.sock.close()
@@ -74,6 +78,7 @@ async def _serve(
     registrations: Mapping[int, Registration],
 ) -> None:
     dispatcher = Dispatcher(registrations)
+    Interception(broker, dispatcher)
     async with trio.open_nursery() as connection_nursery:
         connections = Connections(broker, dispatcher, connection_nursery)
         try:

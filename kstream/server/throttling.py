@@ -75,4 +75,4 @@ def without_records(request: FetchRequest, parts: list[Part]) -> FetchResponse:
 def tell(response: Message, throttle_ms: int) -> None:
     """Put the time to wait into an answer that has a place for it."""
     if hasattr(response, "throttle_time_ms"):
-        response.throttle_time_ms = throttle_ms
+        response.throttle_time_ms = max(response.throttle_time_ms, throttle_ms)

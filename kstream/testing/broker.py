@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from kstream.api import registry
+from kstream.broker.broker import Broker as InnerBroker
 from kstream.broker.metadata.create_topics import NewTopic, create_topics
 from kstream.broker.metadata.delete_topics import TopicKey, delete_topics
-from kstream.config.load import load
 from kstream.errors import ApiError
 from kstream.replay.event import Event
 from kstream.testing import positions, report
 from kstream.testing.clock import TestingClock, leap
 from kstream.testing.errors import BrokerNotRunning
+from kstream.testing.faults import BrokerFaults
 from kstream.testing.producing import partition_count, produce_record
 from kstream.testing.reading import committed_records
+from kstream.testing.server import Server
 from kstream.testing.settling import settle
 from kstream.testing.thread import ServerThread
-from kstream.testing.watching import ReturnedError, new_errors, watched
+from kstream.testing.watching import ReturnedError
 from kstream.wire.apis import ApiKey
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -65,9 +63,10 @@ class Broker:
         self._data_dir = data_dir
         self._settings = {"connections.max.idle.ms": "-1", "listeners": "PLAINTEXT://127.0.0.1:0"}
         self._settings |= with_dots(settings)
-        self._errors = new_errors()
-        self._thread: ServerThread | None = None
+        self._server: Server | None = None
         self._ephemeral: Path | None = None
+        self.faults = BrokerFaults(self._faulty)
+        """What goes wrong on purpose."""
 
     # Start and stop
 
@@ -77,33 +76,40 @@ class Broker:
         Raises:
             ConfigError, ListenError, DirectoryInUse, UnusableDirectory, ApiError: the message says what.
         """
-        if self._thread is not None:
+        if self._server is not None:
             raise RuntimeError("the broker was started already: make another one")
         data_dir = self._data_dir
         if data_dir is None:
             data_dir = self._ephemeral = Path(tempfile.mkdtemp(prefix="kstream-testing-"))
         try:
-            settings = self._settings | {"log.dirs": str(data_dir)}
-            config, notes = load(settings=[f"{name}={value}" for name, value in settings.items()])
-            for note in notes:
-                log.log(logging.WARNING if note.is_warning else logging.DEBUG, "%s", note.text)
             self.clock = TestingClock(self._leap)
-            registrations = watched(registry.load(), self._errors)
-            self._registrations = registrations
-            thread = ServerThread(config, data_dir, self.clock, self._topics, registrations)
-            thread.start()
+            server = Server(self._settings, data_dir, self.clock, self._topics)
+            server.start()
         except BaseException:
             self._remove()
             raise
-        self._thread = thread
+        self._server = server
 
     def stop(self) -> None:
         """Stop cleanly, and remove a temporary folder. Raises what ended the broker before its time."""
         try:
-            if self._thread is not None:
-                self._thread.stop()
+            if self._server is not None:
+                self._server.stop()
         finally:
             self._remove()
+
+    def crash(self) -> None:
+        """End as `kill -9` ends a process, and return when nothing is left but the data directory.
+
+        Connections break, and what was only in memory is gone: `restart` shows what that means to clients.
+        """
+        self._started.crash()
+
+    def restart(self) -> None:
+        """Start again with the same data, addresses, clock and faults; a broker that runs stops cleanly
+        first.
+        """
+        self._started.restart()
 
     def __enter__(self) -> Self:
         self.start()
@@ -181,7 +187,7 @@ class Broker:
         encoded_key, encoded_value = _encoded(key), _encoded(value)
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         encoded_headers = tuple((name, _encoded(content)) for name, content in pairs)
-        broker, handler = self._running.broker, self._registrations[ApiKey.PRODUCE].handler
+        broker, handler = self._running.broker, self._started.registrations[ApiKey.PRODUCE].handler
         return self._running.run(
             lambda: produce_record(
                 broker,
@@ -235,21 +241,29 @@ class Broker:
     @property
     def errors(self) -> list[ReturnedError]:
         """The last errors that were returned to clients, the newest last."""
-        return list(self._errors)
+        return list(self._started.errors)
 
     def report(self) -> str:
         """Topics with counts, groups with positions and members, the last errors: text for a person."""
         broker = self._running.broker
         seen = self._running.run(lambda: report.lines(broker))
-        return "\n".join(seen + report.error_lines(self._errors))
+        return "\n".join(seen + report.error_lines(self._started.errors))
 
     # Within
 
     @property
-    def _running(self) -> ServerThread:
-        if self._thread is None:
+    def _started(self) -> Server:
+        if self._server is None:
             raise BrokerNotRunning("the broker is not started: use it as a context manager")
-        return self._thread
+        return self._server
+
+    @property
+    def _running(self) -> ServerThread:
+        return self._started.thread
+
+    def _faulty(self, work: Callable[[InnerBroker], Awaitable[T]]) -> T:
+        running = self._running
+        return running.run(lambda: work(running.broker))
 
     def _leap(self, by_ms: int) -> None:
         self._running.run(lambda: leap(self._running.broker, self.clock, by_ms))

@@ -34,11 +34,14 @@ class ServerThread:
         clock: TestingClock,
         topics: list[tuple[str, int | None]],
         registrations: Mapping[int, Registration],
+        opened: Callable[[Broker], None],
     ) -> None:
+        """`opened` is given the broker, in its thread, before clients are served."""
         self._serve = partial(
             serve, config, data_dir, clock=clock, topics=topics, registrations=registrations
         )
         self._clock = clock
+        self._tell_opened = opened
         self._thread = threading.Thread(target=self._main, name="kstream broker", daemon=True)
         self._started: Future[None] = Future()
         self._ended: Future[None] = Future()
@@ -63,6 +66,15 @@ class ServerThread:
     def stop_quietly(self) -> None:
         """Stop, whatever went wrong."""
         self._soon(self._scope.cancel)
+        self._thread.join()
+
+    def crash(self) -> None:
+        """Begin to end without any goodbye; `join` tells when that is done. May be called by any thread."""
+        self.broker.is_crashed = True
+        self._soon(self._scope.cancel)
+
+    def join(self) -> None:
+        """Return when the server has ended, however it did."""
         self._thread.join()
 
     def run(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -119,6 +131,7 @@ class ServerThread:
 
     def _opened(self, broker: Broker) -> None:
         self.broker = broker
+        self._tell_opened(broker)
 
     def _ready(self, addresses: list[str]) -> None:
         self.addresses = addresses
