@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,3 +140,9 @@ def test_filters_go_to_the_faults_that_take_them() -> None:
     with pytest.raises(BadFault):
         faults.start_scenario("slow broker", {"topic": ""})
     assert len(faults.all()) == before
+
+
+def test_the_page_tells_of_every_kind_and_scenario() -> None:
+    page = (Path(__file__).parents[2] / "docs/faults.md").read_text()
+    for name in (*(f"`{kind}`" for kind in Kind), *(scenario.name for scenario in SCENARIOS)):
+        assert f"| {name} |" in page

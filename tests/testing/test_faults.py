@@ -622,3 +622,21 @@ def test_aiokafka_reads_on_through_a_bad_network(broker: Broker) -> None:
             await consumer.stop()
 
     assert asyncio.run(main()) == [str(number).encode() for number in range(50)]
+
+
+def test_what_repeats_meets_faults_too(broker: Broker) -> None:
+    """Produce requests and heartbeats that repeat go a shorter way, but not past a fault."""
+    broker.produce("t", "v")
+    consumer = _consumer(broker, heartbeat_interval_ms=50)
+    consumer.subscribe(["t"])
+    assert _poll(consumer) == b"v"
+    producer = _producer(broker, enable_idempotence=False)
+    for _ in range(3):
+        assert _sent(producer, "t", "again") is None
+    with (
+        broker.faults.add("error", api="Heartbeat", error="REBALANCE_IN_PROGRESS", count=1) as beat,
+        broker.faults.add("error", api="Produce", error="INVALID_RECORD", count=1),
+    ):
+        assert _sent(producer, "t", "again").code() == KafkaError.INVALID_RECORD
+        broker.wait_for(lambda: [consumer.poll(0.01), beat.hits][-1])
+    consumer.close()
