@@ -134,11 +134,12 @@ class Dispatcher:
         Raises ProtocolError.
         """
         key, version, correlation_id, client_id, body = read_request_header(frame)
-        endpoint = self._endpoints.get((key, version)) or self._open(key, version)
+        endpoint = self._endpoints.get((key, version)) or self._open(key, version, context)
         if endpoint is None:
             return None
         context.client_id = client_id
         context.api_version = version
+        context.stats = endpoint.stats
         request, _ = endpoint.decode(frame, body)
         return Call(ApiKey(key), endpoint, request, correlation_id, len(frame))
 
@@ -150,7 +151,10 @@ class Dispatcher:
                 endpoint, call.request, call.correlation_id, call.size_bytes, context
             )
         response = await handler(context, call.request)
-        return None if response is None else endpoint.encode(response, call.correlation_id)
+        if response is None:
+            return None
+        endpoint.count_errors(response)
+        return endpoint.encode(response, call.correlation_id)
 
     def is_prompt(self, frame: memoryview) -> bool:
         """Whether the answer will be there at once, so that earlier ones may wait and leave with it."""
