@@ -22,7 +22,7 @@ from kstream.server.dispatch import Dispatcher
 from kstream.server.faulty_fetch import failing_fetch, meant_by
 from kstream.server.naming import seen
 from kstream.wire.apis import ApiKey
-from kstream.wire.codec import Part
+from kstream.wire.codec import Part, decode, encode
 from kstream.wire.messages.metadata import MetadataResponse
 from kstream.wire.schema import Message
 
@@ -148,6 +148,9 @@ def _spoiled(fault: Fault, code: ErrorCode, handler: Handler) -> Handler:
     async def handle(context: RequestContext, request: Message) -> Any:
         response = await handler(context, request)
         if response is not None:
+            if isinstance(response, MetadataResponse):  # parts of which may be kept encoded
+                encoded = encode(response, context.api_version)
+                response = decode(MetadataResponse, memoryview(encoded), context.api_version)
             is_meant = None if fault.topic is None else meant_by(fault, context)
             refusals.spoil(response, code, is_meant)
             if isinstance(response, MetadataResponse):

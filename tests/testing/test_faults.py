@@ -189,10 +189,17 @@ def test_admin_clients_tell_errors(broker: Broker) -> None:
 
 
 def test_metadata_keeps_its_brokers(broker: Broker) -> None:
+    """Also where the answer is one that was given before, and is kept encoded."""
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
+    for _ in range(3):
+        assert admin.list_topics(timeout=10).topics["t"].error is None
+    with broker.faults.add("error", api="Metadata", error="TOPIC_AUTHORIZATION_FAILED", topic="t") as fault:
+        topics = admin.list_topics(timeout=10).topics
+    assert fault.hits >= 1
+    assert "TOPIC_AUTHORIZATION_FAILED" in str(topics["t"].error)
+    assert len(topics["u"].partitions) == 1
     producer = _producer(broker)
-    with broker.faults.add(
-        "error", api="Metadata", error="LEADER_NOT_AVAILABLE", topic="t", count=2
-    ) as fault:
+    with broker.faults.add("error", api="Metadata", error="LEADER_NOT_AVAILABLE", count=2) as fault:
         assert _sent(producer, "t", "v") is None
     assert fault.hits == 2
 
