@@ -69,7 +69,7 @@ class SegmentWriter:
         """
         self._write()
         segment = self.segment
-        segment.txn_index.entries.extend(aborted)
+        segment.txn_index.extend(aborted)
         segment.seal()
         file = segment.file
         segment.platform.sync_data(file.fd)

@@ -13,6 +13,8 @@ from __future__ import annotations
 import logging
 import os
 import struct
+from bisect import bisect_left
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 _ENTRY = struct.Struct(">hqqqq")
 ENTRY_BYTES = _ENTRY.size
+_LAST_OFFSET = struct.Struct(">q")
+_LAST_OFFSET_POSITION = struct.calcsize(">hqq")
 
 
 class CorruptTransactionIndex(KstreamError):
@@ -38,32 +42,39 @@ class AbortedTransaction(NamedTuple):
 
 
 class TransactionIndex:
-    """One segment's aborted transactions; read at first use. There is no file where there are none."""
+    """One segment's aborted transactions; read at first use. There is no file where there are none.
 
-    __slots__ = ("_entries", "_written", "path")
+    In memory they are as on file: a segment may have millions, of which a reader needs few.
+    """
+
+    __slots__ = ("_content", "_written_bytes", "path")
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._entries: list[AbortedTransaction] | None = None
-        self._written = 0
+        self._content: bytearray | None = None
+        self._written_bytes = 0
+
+    def _loaded(self) -> bytearray:
+        """All entries, packed. Raises CorruptTransactionIndex."""
+        if self._content is None:
+            try:
+                content = bytearray(self.path.read_bytes())
+            except FileNotFoundError:
+                content = bytearray()
+            if len(content) % ENTRY_BYTES:
+                raise CorruptTransactionIndex(f"{self.path} is not a whole number of entries")
+            self._content = content
+            self._written_bytes = len(content)
+        return self._content
 
     @property
     def entries(self) -> list[AbortedTransaction]:
         """All entries. Raises CorruptTransactionIndex."""
-        if self._entries is None:
-            try:
-                content = self.path.read_bytes()
-            except FileNotFoundError:
-                content = b""
-            if len(content) % _ENTRY.size:
-                raise CorruptTransactionIndex(f"{self.path} is not a whole number of entries")
-            self._entries = [AbortedTransaction._make(entry[1:]) for entry in _ENTRY.iter_unpack(content)]
-            self._written = len(self._entries)
-        return self._entries
+        return [AbortedTransaction._make(entry[1:]) for entry in _ENTRY.iter_unpack(self._loaded())]
 
     def append(self, entry: AbortedTransaction) -> None:
         """Add one, on file at once if that can be written, else with `flush`."""
-        self.entries.append(entry)
+        self.extend((entry,))
         try:
             self.flush()
         except OSError as error:
@@ -71,45 +82,63 @@ class TransactionIndex:
             # fails.
             _log.warning("%s is not written yet: %s", self.path, error)
 
+    def extend(self, entries: Iterable[AbortedTransaction]) -> None:
+        """Add some, on file with `flush`."""
+        self._loaded().extend(b"".join(_ENTRY.pack(0, *entry) for entry in entries))
+
     def flush(self) -> None:
         """Write the entries that are only in memory. Raises OSError."""
-        if self._entries is None or self._written == len(self._entries):
+        content = self._content
+        if content is None or self._written_bytes == len(content):
             return
-        run = b"".join(_ENTRY.pack(0, *entry) for entry in self._entries[self._written :])
+        run = bytes(content[self._written_bytes :])
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            if os.pwrite(fd, run, self._written * _ENTRY.size) != len(run):
+            if os.pwrite(fd, run, self._written_bytes) != len(run):
                 raise OSError(f"short write to {self.path}")
         finally:
             os.close(fd)
-        self._written = len(self._entries)
+        self._written_bytes = len(content)
 
     def truncate(self, offset: int) -> None:
         """Drop the transactions whose marker is at or behind `offset`."""
-        count = sum(entry.last_offset < offset for entry in self.entries)
-        if count < len(self.entries):
-            if count < self._written:
-                os.truncate(self.path, count * _ENTRY.size)
-                self._written = count
-            self._entries = self.entries[:count]
+        content = self._loaded()
+        kept_bytes = self._first_ending_at(offset) * ENTRY_BYTES
+        if kept_bytes < len(content):
+            if kept_bytes < self._written_bytes:
+                os.truncate(self.path, kept_bytes)
+                self._written_bytes = kept_bytes
+            del content[kept_bytes:]
 
     def clear(self) -> None:
         """Delete the file: for a rebuild."""
         self.path.unlink(missing_ok=True)
-        self._entries = []
-        self._written = 0
+        self._content = bytearray()
+        self._written_bytes = 0
 
     def collect(self, first_offset: int, upper_bound_offset: int) -> tuple[list[AbortedTransaction], bool]:
         """Those that overlap `first_offset` (inclusive) to `upper_bound_offset`; and whether later segments
         are done.
 
         A transaction whose marker's last stable offset is at or behind the bound proves that all that began
-        below it have ended.
+        below it have ended. Those that ended before `first_offset` are not looked at.
         """
+        content = self._loaded()
         found = []
-        for entry in self.entries:
-            if entry.last_offset >= first_offset and entry.first_offset < upper_bound_offset:
+        for position in range(self._first_ending_at(first_offset) * ENTRY_BYTES, len(content), ENTRY_BYTES):
+            entry = AbortedTransaction._make(_ENTRY.unpack_from(content, position)[1:])
+            if entry.first_offset < upper_bound_offset:
                 found.append(entry)
             if entry.last_stable_offset >= upper_bound_offset:
                 return found, True
         return found, False
+
+    def _first_ending_at(self, offset: int) -> int:
+        """The number of the first entry whose marker is at or behind `offset`."""
+        content = self._loaded()
+
+        def last_offset(number: int) -> int:
+            (found,) = _LAST_OFFSET.unpack_from(content, number * ENTRY_BYTES + _LAST_OFFSET_POSITION)
+            return int(found)
+
+        return bisect_left(range(len(content) // ENTRY_BYTES), offset, key=last_offset)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.config import LogConfig
 from kstream.log.partition import PartitionLog
-from kstream.log.txn_index import AbortedTransaction
+from kstream.log.txn_index import AbortedTransaction, TransactionIndex
 from tests.log.support import append, batch_of, end_transaction, open_log
 
 
@@ -159,3 +162,35 @@ def test_truncation_forgets_markers(tmp_path: Path) -> None:
     assert log.last_stable_offset == 0
     log.close()
     assert open_log(tmp_path / "t-0", was_clean=True).last_stable_offset == 0
+
+
+@given(
+    ended=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 30), st.integers(0, 5)), max_size=40),
+    asked=st.tuples(st.integers(0, 200), st.integers(1, 100)),
+)
+def test_the_index_gives_what_a_scan_would(ended: list[tuple[int, int, int]], asked: tuple[int, int]) -> None:
+    """Entries ascend by their markers; a reader gets those that overlap what it read."""
+    entries: list[AbortedTransaction] = []
+    marker = 0
+    for step, length, behind in ended:
+        marker += step
+        stable = marker + 1 if not behind else max(0, marker - behind)
+        entries.append(AbortedTransaction(behind, max(0, marker - length), marker, stable))
+    with TemporaryDirectory() as folder:
+        index = TransactionIndex(Path(folder) / "0.txnindex")
+        for entry in entries:
+            index.append(entry)
+        first, bound = asked[0], asked[0] + asked[1]
+        for each in (index, TransactionIndex(index.path)):
+            found, is_complete = each.collect(first, bound)
+            scanned = [
+                entry for entry in entries if entry.last_offset >= first and entry.first_offset < bound
+            ]
+            proof = next((entry for entry in entries if entry.last_stable_offset >= bound), None)
+            assert is_complete == (proof is not None)
+            if proof is not None:
+                scanned = [entry for entry in scanned if entry.last_offset <= proof.last_offset]
+            assert found == scanned
+        index.truncate(first)
+        assert index.entries == [entry for entry in entries if entry.last_offset < first]
+        assert TransactionIndex(index.path).entries == index.entries
