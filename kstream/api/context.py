@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from kstream.broker.broker import Broker
@@ -13,6 +13,7 @@ class RequestContext:
     """One for each connection, reused: a connection has at most one request in progress."""
 
     __slots__ = (
+        "after_answer",
         "api_version",
         "batches_produced",
         "beat",
@@ -46,6 +47,8 @@ class RequestContext:
         self.local_address = local_address
         """Where this client reached the server: what Metadata advertises unless a listener says otherwise."""
         self.peer_address = peer_address
+        self.after_answer: Callable[[], Awaitable[None]] | None = None
+        """What the request in progress still does once its answer is on its way, before anything else."""
         self.api_version = api_version
         self.client_id = client_id
         self.client_software_name = ""

@@ -1,13 +1,16 @@
 """EndTxn, versions 0-5.
 
-- Commits or aborts. The decision is written before the answer, and normally the markers in all partitions
-  too; Apache Kafka answers before the markers, so that what comes next may find CONCURRENT_TRANSACTIONS.
+- Commits or aborts. The decision is written before the answer and the markers behind it, as in Apache Kafka.
+  Unless a disk is waited for, the markers are there before any other request is looked at: whoever hears of
+  the commit also sees it, and what comes next finds no CONCURRENT_TRANSACTIONS.
 - 2: PRODUCER_FENCED, INVALID_PRODUCER_EPOCH before. 5: every end raises the epoch, and the answer has the id
   and epoch of the next transaction (KIP-890); a retry gets them again, and a transaction to which nothing was
   added can be aborted.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 from kstream.api.context import RequestContext
 from kstream.api.registry import handles
@@ -24,8 +27,11 @@ _FIRST_VERSION_THAT_BUMPS = 5
 async def handle(context: RequestContext, request: EndTxnRequest) -> EndTxnResponse:
     version = context.api_version
     client_version = EPOCH_BUMPS if version >= _FIRST_VERSION_THAT_BUMPS else CLASSIC
+    transactions = context.broker.transactions
     try:
-        return await context.broker.transactions.end(request, client_version=client_version)
+        response = await transactions.end(request, client_version=client_version)
+        context.after_answer = partial(transactions.attempt_completion, request.transactional_id)
+        return response
     except ApiError as error:
         code = error.code
         if code is ErrorCode.PRODUCER_FENCED and version < _FIRST_VERSION_WITH_FENCED:

@@ -36,13 +36,14 @@ _NOTHING_TO_DO = frozenset(
 class _Completion:
     """One transaction; `remaining` are the partitions without a marker."""
 
-    __slots__ = ("coordinator_epoch", "is_done", "lock", "remaining", "wanted")
+    __slots__ = ("attempted", "coordinator_epoch", "is_done", "remaining", "wanted")
 
     def __init__(self, wanted: WriteMarkers, coordinator_epoch: int) -> None:
         self.wanted = wanted
         self.coordinator_epoch = coordinator_epoch
         self.remaining = set(wanted.partitions)
-        self.lock = trio.Lock()
+        self.attempted: trio.Event | None = None
+        """Somebody is at it, and sets this when done or refused."""
         self.is_done = False
 
 
@@ -74,17 +75,21 @@ class Completions:
         completion = self._waiting.get(transactional_id)
         if completion is None:
             return
-        async with completion.lock:
-            if completion.is_done:
-                return
-            try:
-                await self._carry_out(completion)
-            except (ApiError, LogStorageError) as error:
-                log.warning("transaction of %r is not complete yet: %s", transactional_id, error)
-                return
+        while completion.attempted is not None:
+            await completion.attempted.wait()
+        if completion.is_done:
+            return
+        attempted = completion.attempted = trio.Event()
+        try:
+            await self._carry_out(completion)
             completion.is_done = True
             if self._waiting.get(transactional_id) is completion:
                 del self._waiting[transactional_id]
+        except (ApiError, LogStorageError) as error:
+            log.warning("transaction of %r is not complete yet: %s", transactional_id, error)
+        finally:
+            completion.attempted = None
+            attempted.set()
 
     async def run_forever(self) -> None:
         """Complete what nobody else does, and try again what failed."""

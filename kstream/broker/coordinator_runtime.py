@@ -59,6 +59,7 @@ class CoordinatorRuntime(Generic[S]):
         clock: Clock,
         with_records: Iterable[int] = (),
         codec: Codec = Codec.NONE,
+        gathers: bool = True,
         on_effect: Callable[[object, int], None] = _no_effect,
     ) -> None:
         self.topic = topic
@@ -68,6 +69,7 @@ class CoordinatorRuntime(Generic[S]):
         self._metadata = metadata
         self._clock = clock
         self._codec = codec
+        self._gathers = gathers
         self._on_effect = on_effect
         self._loaded: dict[int, Coordinated[S]] = {}
         self._loading: dict[int, trio.Event] = {}
@@ -178,6 +180,7 @@ class CoordinatorRuntime(Generic[S]):
             shard,
             partition,
             codec=self._codec,
+            gathers=self._gathers,
             now_ms=self._clock.now_ms,
             set_timer=partial(self._set_timer, index),
             on_failure=partial(self._unload, index),

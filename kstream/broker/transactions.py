@@ -1,7 +1,7 @@
 """The transaction coordinator of this broker: requests for transactional ids, and the markers that follow.
 
-A decided transaction is completed by whoever asked for its end, before the answer, so that the next one can
-begin at once; what could not be completed then, and what a restart or a timeout decided, is completed by
+A decided transaction is completed by whoever asked for its end, right behind the answer, while the client
+is busy with it; what could not be completed then, and what a restart or a timeout decided, is completed by
 `run_forever`, again and again until every partition has its marker.
 """
 
@@ -94,6 +94,8 @@ class TransactionCoordinator:
             with_records=[
                 index for topic, index in directory.partition_keys() if topic == TRANSACTIONS_TOPIC
             ],
+            # A producer waits for each step of its transaction, and sends the next one only then.
+            gathers=False,
             on_effect=self._completions.add,
         )
 
@@ -170,7 +172,7 @@ class TransactionCoordinator:
         return found
 
     async def end(self, request: EndTxnRequest, *, client_version: int) -> EndTxnResponse:
-        """Commit or abort; the partitions know of it when this returns, unless a disk failed."""
+        """Commit or abort. It is decided when this returns; `attempt_completion` lets the partitions know."""
         response: EndTxnResponse = await self._with_producer_id(
             request.transactional_id,
             lambda new_id: (
@@ -184,11 +186,13 @@ class TransactionCoordinator:
                 )
             ),
         )
-        await self._completions.attempt(request.transactional_id)
         return response
 
     async def attempt_completion(self, transactional_id: str) -> None:
-        """Whoever finds an id's last transaction not complete can help, and then try again."""
+        """Write the markers of an id's decided transaction, if it has one; a disk that refuses is no error.
+
+        Whoever finds that the last transaction is not complete can help so, and then try again.
+        """
         await self._completions.attempt(transactional_id)
 
     # Operators

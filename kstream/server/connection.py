@@ -135,6 +135,8 @@ class Connection:
                     self._unsent.append(parts[0])
                 else:
                     await self._send(parts)
+            if self.context.after_answer is not None:
+                await self._finish_request()
             self.is_handling = False
             if self.context.throttle_ms:
                 began_s += await self._mute()
@@ -149,6 +151,13 @@ class Connection:
                 await self._send_unsent()
                 await trio.lowlevel.checkpoint()
                 turn_ends_s = now() + _TURN_S
+
+    async def _finish_request(self) -> None:
+        """Send the answer, then do what is to be done behind it."""
+        await self._send_unsent()
+        finish, self.context.after_answer = self.context.after_answer, None
+        assert finish is not None
+        await finish()
 
     async def _mute(self) -> float:
         """Do not listen to a client above its quota, for as long as it was told (KIP-219): returned, too."""

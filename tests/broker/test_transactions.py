@@ -17,7 +17,7 @@ from kstream.clock import ManualClock
 from kstream.errors import ApiError, ErrorCode
 from kstream.transactions.end import end_transaction
 from kstream.transactions.transaction import EPOCH_BUMPS
-from kstream.wire.messages.end_txn import EndTxnRequest
+from kstream.wire.messages.end_txn import EndTxnRequest, EndTxnResponse
 from kstream.wire.messages.init_producer_id import InitProducerIdRequest
 from kstream.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from tests.api.data_plane import batch, delete, opened, run
@@ -56,6 +56,15 @@ async def produced(broker: Broker, producer: Producer, partition: int, sequence:
     return answer.responses[0].partition_responses[0].error_code
 
 
+async def ended(broker: Broker, request: EndTxnRequest, *, version: int = 5) -> EndTxnResponse:
+    """EndTxn, and what a connection does behind its answer."""
+    context = RequestContext(broker, api_version=version)
+    answer = await end_txn(context, request)
+    if context.after_answer is not None:
+        await context.after_answer()
+    return answer
+
+
 def end_request(producer: Producer, *, commit: bool = True) -> EndTxnRequest:
     return EndTxnRequest(
         transactional_id="id", producer_id=producer[0], producer_epoch=producer[1], committed=commit
@@ -72,13 +81,20 @@ async def state(broker: Broker) -> str:
     return (await broker.transactions.describe("id")).transaction_state
 
 
-def test_markers_are_there_when_the_end_is_answered(tmp_path: Path) -> None:
+def test_markers_are_there_before_anything_else_happens(tmp_path: Path) -> None:
+    """The answer is on its way first; then nobody gets a turn until the partitions know."""
+
     async def test() -> None:
         async with opened(tmp_path, "t") as broker:
             producer = await begun(broker, 0, 1)
             assert await stable_offsets(broker) == [(0, 1), (0, 1)]
-            answer = await end_txn(RequestContext(broker, api_version=5), end_request(producer))
+            context = RequestContext(broker, api_version=5)
+            answer = await end_txn(context, end_request(producer))
             assert (answer.error_code, answer.producer_id, answer.producer_epoch) == (0, producer[0], 1)
+            assert await state(broker) == "PrepareCommit"
+            assert context.after_answer is not None
+            with pytest.raises(StopIteration):
+                context.after_answer().__await__().__next__()  # done without a turn of the loop
             assert await stable_offsets(broker) == [(2, 2), (2, 2)]
             assert await state(broker) == "CompleteCommit"
             assert await produced(broker, producer, 0, 1) == ErrorCode.INVALID_PRODUCER_EPOCH
@@ -135,7 +151,7 @@ def test_time_ends_what_a_restart_left_open(tmp_path: Path) -> None:
                 await wait_all_tasks_blocked()
                 assert await state(broker) == expected
             assert (await stable_offsets(broker))[0] == (2, 2)
-            answer = await end_txn(RequestContext(broker, api_version=4), end_request(producer))
+            answer = await ended(broker, end_request(producer), version=4)
             assert answer.error_code == ErrorCode.PRODUCER_FENCED
             nursery.cancel_scope.cancel()
 
@@ -147,7 +163,7 @@ def test_a_deleted_topic_does_not_stop_the_end(tmp_path: Path) -> None:
         async with opened(tmp_path, "t") as broker:
             producer = await begun(broker, 0, 1)
             await delete(broker, "t")
-            answer = await end_txn(RequestContext(broker, api_version=5), end_request(producer))
+            answer = await ended(broker, end_request(producer))
             assert answer.error_code == 0
             assert await completed(broker)
 
@@ -166,7 +182,7 @@ def test_what_the_end_overtakes_is_refused(tmp_path: Path) -> None:
                 "id", *producer, frozenset({("t", 1)}), client_version=EPOCH_BUMPS
             )
             partition.enlistments.check(*producer, guard)
-            await end_txn(RequestContext(broker, api_version=5), end_request(producer, commit=False))
+            await ended(broker, end_request(producer, commit=False))
             with pytest.raises(ApiError) as refused:
                 partition.enlistments.check(*producer, guard)
             assert refused.value.code is ErrorCode.INVALID_TXN_STATE
