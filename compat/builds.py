@@ -90,11 +90,24 @@ def _node(program: str) -> list[str]:
     return [node, str(programs / f"{program}.js")]
 
 
+def _rust(program: str) -> list[str]:
+    cargo = _tool("cargo", "Rust 1.85 or later: https://rustup.rs/")
+    source = PROGRAMS / "rust"
+    binary = _kept(f"{program}-{_digest(source)}")
+    if not binary.exists():
+        target = _kept("rust-target")
+        environment = {"CARGO_TARGET_DIR": str(target)}
+        _fetch([cargo, "fetch", "--locked"], source, environment)
+        _build([cargo, "build", "--release", "--locked", "--bin", program], source, environment)
+        shutil.copy(target / "release" / program, binary)
+    return [str(binary)]
+
+
 _BUILDERS: Mapping[str, Callable[[str], list[str]]] = {
     "go": _go,
     "java": _java,
-    "java-streams": _java_streams,
     "node": _node,
+    "rust": _rust,
 }
 
 

@@ -69,6 +69,7 @@ class Traits:
     tells_empty_from_null: bool = True
     sends_null_headers: bool = True
     keeps_header_order: bool = True
+    repeats_headers: bool = True
     lacks: Mapping[str, str] = field(default_factory=dict)
     gaps: Mapping[str, str] = field(default_factory=dict)
 
@@ -222,6 +223,8 @@ def records_for(traits: Traits, count: int, *, first: int = 0) -> list[OutRecord
             headers = tuple((name, content or None) for name, content in headers)
         if not traits.sends_null_headers:
             headers = tuple((name, content or b"") for name, content in headers)
+        if not traits.repeats_headers:
+            headers = tuple(dict(headers).items())
         if not traits.keeps_header_order:
             headers = tuple(sorted(headers, key=lambda header: header[0]))
         if not traits.headers_per_record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from compat.story import IDEMPOTENCE, TRANSACTIONS, Traits
+from compat.story import CONFIGS, GROUPS, IDEMPOTENCE, PARTITIONS, TRANSACTIONS, Traits
 
 
 class Program(NamedTuple):
@@ -14,6 +14,8 @@ class Program(NamedTuple):
     language: str
     traits: Traits = Traits()
 
+
+_NONE_OF_THE_NEW = "a running reader gets none of the records of the new topic, on Apache Kafka as on kstream"
 
 PROGRAMS: Mapping[str, Program] = {
     "franz-go": Program("go"),
@@ -24,8 +26,7 @@ PROGRAMS: Mapping[str, Program] = {
             tells_empty_from_null=False,
             gaps={"empty against null": "kafka-go's readers give an empty key, value or header as nil"},
             lacks={
-                "consuming-recreated": "a running reader gets none of the records of the new topic, "
-                "on Apache Kafka as on kstream",
+                "consuming-recreated": _NONE_OF_THE_NEW,
                 IDEMPOTENCE: "kafka-go has no idempotent producer",
                 TRANSACTIONS: "kafka-go has no transactional producer",
             },
@@ -42,6 +43,33 @@ PROGRAMS: Mapping[str, Program] = {
                 "null headers": "kafkajs fails to encode a header whose value is null",
                 "order of headers": "kafkajs has headers as an object, and an array for a name that repeats",
             },
+        ),
+    ),
+    "platformatic-kafka": Program(
+        "node",
+        Traits(
+            lacks={
+                "zstd": "it compresses with Node.js's own zstd, which begins with Node.js 22.15",
+                "consuming-recreated": _NONE_OF_THE_NEW,
+            },
+            gaps={"newest version": "2.0 and later need Node.js 22; 1.35 is the last for Node.js 20"},
+        ),
+    ),
+    "rdkafka": Program("rust"),
+    "rskafka": Program(
+        "rust",
+        Traits(
+            sends_null_headers=False,
+            keeps_header_order=False,
+            repeats_headers=False,
+            lacks={
+                PARTITIONS: "rskafka has no request to add partitions",
+                CONFIGS: "rskafka creates topics without configurations, and has no requests for them",
+                IDEMPOTENCE: "rskafka has no idempotent producer",
+                TRANSACTIONS: "rskafka has no transactional producer",
+                GROUPS: "rskafka has no consumer groups",
+            },
+            gaps={"headers": "rskafka has headers as a sorted map of bytes: each name once, and none null"},
         ),
     ),
 }

@@ -101,4 +101,7 @@ ENTRIES = (
     _story("confluent-kafka-go", "Go", quick=True),
     _story("kafka-clients", "Java"),
     _story("kafkajs", "Node.js", quick=True),
+    _story("platformatic-kafka", "Node.js", quick=True),
+    _story("rdkafka", "Rust"),
+    _story("rskafka", "Rust"),
 )
