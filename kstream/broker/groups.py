@@ -34,6 +34,7 @@ from kstream.groups.describe import CONSUMER_TYPE, delete_group, describe_group,
 from kstream.groups.expiry import forget_topics
 from kstream.groups.heartbeat import heartbeat, leave_group, member_at_ease
 from kstream.groups.join import join_group
+from kstream.groups.overview import GroupOverview, overview
 from kstream.groups.rebalance import session_key
 from kstream.groups.settings import Caller, ConsumerSettings, GroupSettings, ShareSettings
 from kstream.groups.shard import GroupShard
@@ -309,6 +310,14 @@ class GroupCoordinator:
             group
             for coordinated in await self._runtime.load_all()
             for group in list_groups(coordinated.shard.state, states_filter, types_filter)
+        ]
+
+    async def overview(self) -> Sequence[GroupOverview]:
+        """As `list`, with how many members there are, and the positions."""
+        return [
+            group
+            for coordinated in await self._runtime.load_all()
+            for group in overview(coordinated.shard.state)
         ]
 
     async def describe(self, group_id: str, caller: Caller) -> DescribedGroup:

@@ -107,6 +107,10 @@ class Partitions:
             for _ in range(min(_OPENED_AT_ONCE, len(closed))):
                 nursery.start_soon(work)
 
+    def find(self, topic: TopicKey, index: int) -> Partition | None:
+        """The partition, if it is open now."""
+        return self._open.get((topic, index))
+
     def opened(self) -> list[Partition]:
         """Every partition that is open now."""
         return [partition for (topic, _), partition in self._open.items() if isinstance(topic, str)]

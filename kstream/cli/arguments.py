@@ -23,6 +23,7 @@ examples:
   kstream --topic orders:6 --topic audit          with two topics, created if they are not there
   kstream --listen 0.0.0.0:9092                   reachable from other machines and containers
   kstream --config server.properties --set num.partitions=3
+  kstream --ephemeral --http 127.0.0.1:9644       with HTTP for tests in any language, and /metrics
 
 Once clients are served, one line goes to standard output: kstream ready HOST:PORT
 The log goes to standard error. SIGTERM or Ctrl-C stops cleanly, a second one at once.
@@ -50,6 +51,8 @@ class Options(NamedTuple):
     settings: tuple[str, ...]
     topics: tuple[Topic, ...]
     log_level: str
+    http: str | None = None
+    http_token: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -82,6 +85,8 @@ def parse(argv: Sequence[str]) -> Options:
         settings=tuple(parsed.set),
         topics=tuple(parsed.topic),
         log_level=parsed.log_level,
+        http=parsed.http,
+        http_token=parsed.http_token,
     )
 
 
@@ -131,6 +136,18 @@ def make_parser() -> argparse.ArgumentParser:
         default=[],
         type=parse_topic,
         help="create a topic if it is not there; may be repeated",
+    )
+    add(
+        "--http",
+        metavar="HOST:PORT",
+        help="offer HTTP there: topics, records, groups, a clock to move, metrics for Prometheus;"
+        " /openapi.json says how (needs the extra http)",
+    )
+    add(
+        "--http-token",
+        metavar="TOKEN",
+        help="what every HTTP request must bring, as Authorization: Bearer TOKEN; needed where others than"
+        " this machine can connect (better in KSTREAM_HTTP_TOKEN, which nobody sees in a list of processes)",
     )
     add(
         "--log-level",

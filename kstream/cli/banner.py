@@ -21,6 +21,7 @@ def banner(
     data_dir: Path,
     *,
     advertised: str | None = None,
+    http: str | None = None,
     is_ephemeral: bool,
     start_s: float,
     has_colours: bool,
@@ -35,6 +36,8 @@ def banner(
         ("data", f"{data_dir} ({fate})"),
         ("try", f"echo hello | kcat -P -b {advertised or reachable(addresses[0])} -t greetings"),
     ]
+    if http:
+        rows.insert(1, ("http", f"http://{http}/openapi.json"))
     if advertised:
         rows.insert(1, ("advertised", advertised))
     lines = [

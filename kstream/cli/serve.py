@@ -11,10 +11,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kstream.cli.arguments import Options, Topic
 from kstream.cli.banner import banner, wants_colours
+from kstream.cli.http import Http, open_http
 from kstream.cli.logs import set_up
 from kstream.cli.signals import Stop
 from kstream.config.broker import BrokerConfig
@@ -22,6 +23,10 @@ from kstream.config.errors import ConfigError
 from kstream.config.listeners import host_port, split_host_port
 from kstream.config.load import Given, Note, load
 from kstream.errors import KstreamError
+
+if TYPE_CHECKING:
+    from kstream.clock import Clock
+    from kstream.server.serve import Companion
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +41,8 @@ class Server(Protocol):
         *,
         ready: Callable[[list[str]], None],
         topics: Sequence[tuple[str, int | None]],
+        clock: Clock | None = None,
+        companion: Companion | None = None,
     ) -> Awaitable[None]: ...
 
 
@@ -72,14 +79,16 @@ def run(options: Options, *, server: Server | None = None) -> int:
             stop.on_exit_now(partial(_remove, data_dir))
         config, notes = configure(options, data_dir)
         _say(notes)
+        http = open_http(options.http, options.http_token or os.environ.get("KSTREAM_HTTP_TOKEN"))
         ready = partial(
             _ready,
             config=config,
             is_ephemeral=options.ephemeral,
             started_s=started_s,
             has_colours=has_colours,
+            http=http,
         )
-        _serve(config, Path(config.log_dirs[0]), ready, options.topics, stop, server)
+        _serve(config, Path(config.log_dirs[0]), ready, options.topics, stop, server, http)
     except KstreamError as error:
         print(f"kstream: {error}", file=sys.stderr)
         return MISTAKE
@@ -129,6 +138,7 @@ def _serve(
     topics: Sequence[Topic],
     stop: Stop,
     server: Server | None,
+    http: Http | None,
 ) -> None:
     import trio
 
@@ -143,10 +153,11 @@ def _serve(
         with trio.CancelScope() as scope:
             stop.on_stop(lambda: token.run_sync_soon(scope.cancel))
             await run_server(
-                config, data_dir, ready=lambda addresses: ready(addresses, data_dir), topics=topics
+                config, data_dir, ready=lambda addresses: ready(addresses, data_dir), topics=topics, **beside
             )
 
-    trio.run(main)
+    beside: dict[str, Any] = {} if http is None else {"clock": http.clock, "companion": http.server.run}
+    trio.run(main, clock=None if http is None else http.clock)
     log.info("stopped")
 
 
@@ -158,6 +169,7 @@ def _ready(
     is_ephemeral: bool,
     started_s: float,
     has_colours: bool,
+    http: Http | None,
 ) -> None:
     """Tell the person, then whoever waits for the line on standard output."""
     # What was imported and replayed stays: the collector need never look at it again, which would stop every
@@ -169,6 +181,7 @@ def _ready(
         data_dir.absolute(),
         advertised=host_port(advertised[0].host, advertised[0].port) if advertised else None,
         is_ephemeral=is_ephemeral,
+        http=None if http is None else http.address,
         start_s=_since_boot_s() - started_s,
         has_colours=has_colours,
     )

@@ -109,6 +109,11 @@ class LogState:
     def is_closed(self) -> bool:
         return self._closed
 
+    @property
+    def is_offline(self) -> bool:
+        """Whether a sync failed."""
+        return self._offline is not None
+
     def go_offline(self, error: OSError) -> None:
         """Nothing is appended any more until the log is opened again."""
         if self._offline is None:

@@ -31,7 +31,7 @@ class BoundListener(NamedTuple):
     sock: socket.socket
 
 
-def bind(listeners: Sequence[Listener]) -> list[BoundListener]:
+def bind(listeners: Sequence[Listener], *, flag: str = "--listen") -> list[BoundListener]:
     """Bind every listener, port 0 to a free one. Connections queue up but nobody is served yet.
 
     Raises:
@@ -40,7 +40,7 @@ def bind(listeners: Sequence[Listener]) -> list[BoundListener]:
     bound: list[BoundListener] = []
     try:
         for listener in listeners:
-            bound.append(_bind(listener))  # noqa: PERF401  what is bound so far is closed when the next fails
+            bound.append(_bind(listener, flag))  # noqa: PERF401  what is bound so far is closed when the next fails
     except BaseException:
         for done in bound:
             done.sock.close()
@@ -48,7 +48,7 @@ def bind(listeners: Sequence[Listener]) -> list[BoundListener]:
     return bound
 
 
-def _bind(listener: Listener) -> BoundListener:
+def _bind(listener: Listener, flag: str) -> BoundListener:
     address = host_port(listener.host or "0.0.0.0", listener.port)
     try:
         family, _, _, _, where = socket.getaddrinfo(
@@ -66,7 +66,7 @@ def _bind(listener: Listener) -> BoundListener:
         sock.close()
         if error.errno == errno.EADDRINUSE:
             raise ListenError(
-                f"{address} is in use by another program; stop it, or choose another port: --listen HOST:PORT"
+                f"{address} is in use by another program; stop it, or choose another port: {flag} HOST:PORT"
             ) from error
         raise ListenError(f"cannot listen on {address}: {error.strerror}") from error
     return BoundListener(listener._replace(port=sock.getsockname()[1]), sock)

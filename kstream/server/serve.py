@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import resource
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 _OPEN_MAX = 10_240
 """Where a Mac says that there is no limit on open files, it means this."""
 
+Companion = Callable[[Broker, list[str]], Awaitable[None]]
+"""What runs beside the server, from before it is ready until it stops: given the broker and the addresses."""
+
 _STOP_S = 4.5
 """A stop is clean within 5 s; what is not done by then is done by recovery at the next start."""
 
@@ -40,12 +43,13 @@ async def serve(
     clock: Clock | None = None,
     opened: Callable[[Broker], None] | None = None,
     registrations: Mapping[int, Registration] | None = None,
+    companion: Companion | None = None,
 ) -> None:
     """Serve until cancelled, then stop cleanly.
 
     `ready` is called once with the addresses (`host:port`) when clients are served. `topics` are created if
     they are not there, with so many partitions, or `num.partitions`. For tests, `opened` is given the broker
-    before that, and `registrations` take the place of the registered handlers.
+    before that, and `registrations` take the place of the registered handlers. `companion` runs beside them.
 
     Raises:
         ListenError, DirectoryInUse, UnusableDirectory, ConfigError: the message says what to do.
@@ -59,7 +63,7 @@ async def serve(
             if opened is not None:
                 opened(broker)
             await broker.create_missing_topics(topics)
-            await _serve(broker, listeners, ready, registrations or registry.load())
+            await _serve(broker, listeners, ready, registrations or registry.load(), companion)
         finally:
             with trio.CancelScope(shield=True):
                 if broker.is_crashed:
@@ -76,7 +80,9 @@ async def _serve(
     listeners: list[BoundListener],
     ready: Callable[[list[str]], None],
     registrations: Mapping[int, Registration],
+    companion: Companion | None,
 ) -> None:
+    addresses = [_address(bound) for bound in listeners]
     dispatcher = Dispatcher(registrations)
     Interception(broker, dispatcher)
     async with trio.open_nursery() as connection_nursery:
@@ -95,7 +101,9 @@ async def _serve(
                         connections.wait_for_place,
                         partial(connections.start, bound.listener),
                     )
-                ready([_address(bound) for bound in listeners])
+                if companion is not None:
+                    nursery.start_soon(companion, broker, addresses)
+                ready(addresses)
         finally:
             with trio.CancelScope(shield=True), trio.move_on_after(_STOP_S):
                 await connections.drain()

@@ -20,8 +20,9 @@ class TestingClock(trio.abc.Clock):
 
     __test__ = False  # pytest need not collect it
 
-    def __init__(self, leap: Callable[[int], None]) -> None:
-        self._leap = leap
+    def __init__(self, leap: Callable[[int], None] | None = None) -> None:
+        """`leap` is what `advance` has done; by default the clock is only moved."""
+        self._leap = leap or self.move
         self._ahead_ms = 0
 
     def advance(

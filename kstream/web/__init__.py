@@ -1,0 +1,8 @@
+"""The HTTP side of a server: what tests in any language drive it with, and what watches it.
+
+In the extra `http`; imported only by `kstream serve --http`.
+"""
+
+from kstream.web.serve import serve
+
+__all__ = ["serve"]

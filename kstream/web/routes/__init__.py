@@ -1,0 +1,15 @@
+"""Everything that is offered, one file for each kind of thing."""
+
+from __future__ import annotations
+
+from kstream.web.operation import Operation
+from kstream.web.routes import about, clock, groups, records, topics, waiting
+
+OPERATIONS: tuple[Operation, ...] = (
+    *about.OPERATIONS,
+    *topics.OPERATIONS,
+    *records.OPERATIONS,
+    *groups.OPERATIONS,
+    *waiting.OPERATIONS,
+    *clock.OPERATIONS,
+)
