@@ -73,6 +73,7 @@ def run(options: Options, *, server: Server | None = None) -> int:
     has_colours = wants_colours(sys.stderr)
     set_up(options.log_level, has_colours=has_colours)
     data_dir: Path | None = None
+    http: Http | None = None
     try:
         data_dir = _ephemeral_dir() if options.ephemeral else None
         if data_dir is not None:
@@ -93,6 +94,8 @@ def run(options: Options, *, server: Server | None = None) -> int:
         print(f"kstream: {error}", file=sys.stderr)
         return MISTAKE
     finally:
+        if http is not None:
+            http.server.close()
         if data_dir is not None:
             _remove(data_dir)
         stop.has_stopped()

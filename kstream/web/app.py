@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -109,10 +110,11 @@ def _query(operation: Operation, given: Mapping[str, str]) -> Any:
 
 async def _body(operation: Operation, request: Request) -> Any:
     content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > _BODY_BYTES_MAX:
-            raise Denied(413, f"the body is larger than {_BODY_BYTES_MAX} bytes: send less at once")
+    async with aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            content += chunk
+            if len(content) > _BODY_BYTES_MAX:
+                raise Denied(413, f"the body is larger than {_BODY_BYTES_MAX} bytes: send less at once")
     if operation.body is None:
         return Nothing()
     try:

@@ -34,7 +34,7 @@ _REFERENCE = "#/components/schemas/{name}"
 
 
 @cache
-def document() -> dict[str, object]:
+def document() -> dict[str, Any]:
     """OpenAPI 3.1, which is JSON Schema inside."""
     from kstream.web.app import Problem
     from kstream.web.routes import OPERATIONS

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -53,7 +55,10 @@ class FakeServer:
         *,
         ready: Callable[[list[str]], None],
         topics: Sequence[tuple[str, int | None]],
+        clock: object = None,
+        companion: Callable[..., object] | None = None,
     ) -> None:
+        self.clock, self.companion = clock, companion
         self.config, self.data_dir, self.topics = config, data_dir, topics
         if self.error is not None:
             raise self.error
@@ -271,3 +276,29 @@ def test_a_closed_standard_output_does_not_stop_the_server(monkeypatch: pytest.M
         code, server = serve()
     assert code == OK
     assert server.was_cancelled
+
+
+def test_http_is_bound_before_anything_else_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    code, server = serve("--ephemeral", "--http", "127.0.0.1:0")
+    assert code == OK
+    assert server.companion is not None
+    assert "http       http://127.0.0.1:" in capsys.readouterr().err
+
+
+def test_http_for_others_needs_a_token(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert serve("--ephemeral", "--http", "0.0.0.0:0")[0] == MISTAKE
+    assert "--http-token TOKEN or KSTREAM_HTTP_TOKEN" in capsys.readouterr().err
+    monkeypatch.setenv("KSTREAM_HTTP_TOKEN", "a-long-random-token")
+    assert serve("--ephemeral", "--http", "0.0.0.0:0")[0] == OK
+
+
+def test_without_http_nothing_of_it_is_imported() -> None:
+    program = (
+        "import sys, kstream.cli.serve; print({'kstream.web', 'msgspec', 'hypercorn'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout == "set()\n"

@@ -30,9 +30,8 @@ async def exposition(running: Running, accept: str) -> Text:
 async def collect(running: Running) -> Families:
     """All that kstream itself counts."""
     families = Families()
-    stats = running.broker.stats
-    add_requests(families, stats)
-    add_connections(families, stats)
+    add_requests(families, running.broker.stats)
+    add_connections(families, running.broker)
     left_out = {"partitions": await add_topics(families, running.broker)}
     left_out["groups"] = await add_groups(families, running.broker)
     add_inside(families, running)

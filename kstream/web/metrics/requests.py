@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from kstream.broker.broker import Broker
 from kstream.broker.stats import BrokerStats, RequestStats
 from kstream.errors import ErrorCode
 from kstream.web.metrics.families import Families
@@ -42,13 +43,14 @@ def add_requests(families: Families, stats: BrokerStats) -> None:
         )
 
 
-def add_connections(families: Families, stats: BrokerStats) -> None:
-    for listener, count in sorted(stats.connections.items()):
+def add_connections(families: Families, broker: Broker) -> None:
+    stats = broker.stats
+    for listener in broker.config.bound_listeners:
         families.gauge(
             "kafka_server_socket_server_metrics_connection_count",
             "Open connections.",
-            count,
-            listener=listener,
+            stats.connections[listener.name],
+            listener=listener.name,
             networkProcessor="0",
         )
     families.counter(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from kstream import __version__
@@ -50,7 +52,7 @@ async def get_metrics(call: Call) -> Text:
     return await exposition(call.running, call.accept)
 
 
-async def get_openapi(call: Call) -> dict[str, object]:
+async def get_openapi(call: Call) -> dict[str, Any]:
     return document()
 
 
@@ -86,5 +88,5 @@ OPERATIONS = (
         answer=Text,
         media_type="text/plain",
     ),
-    Operation("GET", "/openapi.json", "This document", get_openapi, _TAG, answer=dict[str, object]),
+    Operation("GET", "/openapi.json", "This document", get_openapi, _TAG, answer=dict[str, Any]),
 )
