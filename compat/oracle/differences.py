@@ -36,6 +36,12 @@ _NO_STATE = (
     "be has no state, like what is not there"
 )
 
+_FIRST_OFFSET = (
+    "Kafka writes down where a group begins in a partition with the first acknowledgement, so that what was "
+    "delivered before and not acknowledged when the broker restarts is lost to a group that begins at the "
+    "end; here it is written before the first delivery"
+)
+
 ALLOWED: list[Allowed] = [
     Allowed("share_offsets_described", "*| no partitions", "groups[0]*", _NO_STATE),
     Allowed("share_offsets_described", "*| negative", "groups[0]*", _NO_STATE),
@@ -47,6 +53,7 @@ ALLOWED: list[Allowed] = [
         "an exception escapes in Kafka, which answers UNKNOWN_SERVER_ERROR and moves nothing; here the "
         "partition that cannot be gets UNKNOWN_TOPIC_OR_PARTITION",
     ),
+    Allowed("share_fetch_first_offset", "ReadShareGroupStateSummary*", "results*", _FIRST_OFFSET),
     Allowed(
         "consumer_group_offsets",
         "*| None fetches in*",

@@ -20,7 +20,7 @@ from kstream.wire.schema import Message, Struct
 
 Fields = dict[str, str]
 
-MESSAGE_FIELDS = frozenset({"error_message", "batch_index_error_message"})
+MESSAGE_FIELDS = frozenset({"acknowledge_error_message", "batch_index_error_message", "error_message"})
 """Words for people: recorded for reading, compared only for being there."""
 
 _BYTES_SHOWN_MAX = 1000

@@ -14,6 +14,7 @@ from kstream.broker.partitions import Partitions
 from kstream.broker.producer_ids import ProducerIds
 from kstream.broker.quotas import Quotas
 from kstream.broker.share_states import ShareStates
+from kstream.broker.shares import Shares
 from kstream.broker.stats import BrokerStats
 from kstream.broker.strays import set_strays_aside
 from kstream.broker.telemetry import Telemetry
@@ -70,6 +71,9 @@ class Broker:
         self.producer_ids = ProducerIds(metadata.allocate_producer_ids)
         self.share_states = ShareStates(
             config, directory, partitions=self.partitions, metadata=metadata, clock=clock
+        )
+        self.shares = Shares(
+            config, partitions=self.partitions, states=self.share_states, metadata=metadata, clock=clock
         )
         self.groups = GroupCoordinator(
             config,

@@ -6,13 +6,18 @@ holds. Nothing polls, and an append wakes nobody whose condition does not hold y
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
 
 import trio
 
-if TYPE_CHECKING:
-    from kstream.broker.partition import Partition
+
+class Watched(Protocol):
+    """What can be waited for: a partition, or a share partition."""
+
+    @property
+    def waiters(self) -> set[AppendWaiter]: ...
 
 
 class AppendWaiter:
@@ -34,14 +39,24 @@ class AppendWaiter:
         """A watched partition was deleted, or its epoch changed: the request must look again now."""
         self._wakes.set()
 
-    async def wait_readable(self, partitions: Iterable[Partition], timeout_s: float) -> None:
+    async def wait_readable(self, partitions: Iterable[Watched], timeout_s: float) -> None:
         """Return when the condition holds or the time is up. Bytes that are there already do not count."""
+        with self.watching(partitions):
+            await self.wait(timeout_s)
+
+    @contextmanager
+    def watching(self, partitions: Iterable[Watched]) -> Iterator[None]:
+        """Be told what happens to partitions."""
         watched = list(partitions)
         for partition in watched:
             partition.waiters.add(self)
         try:
-            with trio.move_on_after(timeout_s):
-                await self._wakes.wait()
+            yield
         finally:
             for partition in watched:
                 partition.waiters.discard(self)
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when the condition holds, from what was told until now, or the time is up."""
+        with trio.move_on_after(timeout_s):
+            await self._wakes.wait()

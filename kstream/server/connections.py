@@ -98,6 +98,7 @@ class Connections:
         finally:
             self._open.discard(connection)
             self._broker.stats.connections[connection.context.listener] -= 1
+            self._broker.shares.on_disconnected(connection.context.connection_id)
             address = connection.context.peer_address[0]
             self._by_address[address] -= 1
             if not self._by_address[address]:

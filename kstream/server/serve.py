@@ -94,6 +94,7 @@ async def _serve(
                 nursery.start_soon(broker.groups.run_forever)
                 nursery.start_soon(broker.transactions.run_forever)
                 nursery.start_soon(broker.share_states.run_forever)
+                nursery.start_soon(broker.shares.run_forever)
                 for bound in listeners:
                     nursery.start_soon(
                         accept_forever,

@@ -1,0 +1,222 @@
+"""One share partition at work: its window, the log it reads, and the stored state that every change goes
+into.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import trio
+
+from kstream.broker.partition import Partition
+from kstream.broker.share_states import ShareStates
+from kstream.broker.waiters import AppendWaiter
+from kstream.errors import ApiError, ErrorCode
+from kstream.shares.acquiring import LogBatch, Wish, acquire
+from kstream.shares.changes import Change, DeadLetters
+from kstream.shares.limits import Acknowledgement, Acquired, ShareLimits
+from kstream.shares.settling import acknowledge, archive_dead, expire, release, settle
+from kstream.shares.state_store import ShareKey
+from kstream.shares.window import ShareWindow
+from kstream.wire.messages.write_share_group_state import (
+    PartitionData,
+    StateBatch,
+    WriteShareGroupStateRequest,
+    WriteStateData,
+)
+
+log = logging.getLogger(__name__)
+
+_COORDINATOR_AWAY = frozenset(
+    {
+        ErrorCode.NOT_COORDINATOR,
+        ErrorCode.COORDINATOR_NOT_AVAILABLE,
+        ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+    }
+)
+_FENCED = frozenset({ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.FENCED_STATE_EPOCH})
+GONE = frozenset({ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION})
+"""After these the window is not the group's any more: it must be loaded anew."""
+
+
+def state_error(code: int, message: str | None) -> ApiError:
+    """What a share partition says of an answer of the share-state coordinator."""
+    error = ErrorCode(code)
+    if error in _COORDINATOR_AWAY:
+        error = ErrorCode.COORDINATOR_NOT_AVAILABLE
+    elif error in _FENCED:
+        error = ErrorCode.NOT_LEADER_OR_FOLLOWER
+    elif error is not ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+        error = ErrorCode.UNKNOWN_SERVER_ERROR
+    return ApiError(error, message)
+
+
+class SharePartition:
+    """A loaded window. `limits` tells the group's configuration as it is now; `on_changed` is told when a
+    lock may expire earlier than before, `on_dead` of records that are to become dead letters, `on_gone`
+    once it must be loaded anew.
+    """
+
+    def __init__(
+        self,
+        key: ShareKey,
+        partition: Partition,
+        window: ShareWindow,
+        *,
+        state_epoch: int,
+        states: ShareStates,
+        limits: Callable[[], ShareLimits],
+        on_changed: Callable[[SharePartition], None],
+        on_dead: Callable[[SharePartition, Sequence[DeadLetters]], None],
+        on_gone: Callable[[SharePartition], None],
+    ) -> None:
+        self.key = key
+        self.partition = partition
+        self.leader_epoch = partition.leader_epoch
+        self.window = window
+        self.waiters: set[AppendWaiter] = set()
+        """Fetches that wait for records to become available again, besides those of the log."""
+        self._is_being_read = False
+        self._was_missed = False
+        self.is_gone = False
+        self._state_epoch = state_epoch
+        self._states = states
+        self._limits = limits
+        self._on_changed = on_changed
+        self._on_dead = on_dead
+        self._on_gone = on_gone
+
+    def begin_reading(self) -> bool:
+        """Whether a fetch should read now; then it is to call `end_reading`. Two at once would read the
+        same.
+        """
+        if self._is_being_read:
+            self._was_missed = True
+            return False
+        self._is_being_read = self.has_room()
+        return self._is_being_read
+
+    def end_reading(self) -> None:
+        """What was read is acquired, or was not wanted."""
+        self._is_being_read = False
+        if self._was_missed:
+            self._was_missed = False
+            self.wake()
+
+    def has_room(self) -> bool:
+        """Whether a fetch can get anything, if the log has it."""
+        return self.window.can_acquire(self._limits(), _now_ms())
+
+    def next_fetch_offset(self) -> int:
+        """Where to read."""
+        return self.window.next_fetch_offset(_now_ms())
+
+    def acquire(self, wish: Wish, fetch_offset: int, log_batches: Sequence[LogBatch]) -> list[Acquired]:
+        """Acquire what was read."""
+        acquired = acquire(self.window, wish, fetch_offset, log_batches, self._limits(), _now_ms())
+        if acquired:
+            self._on_changed(self)
+        return acquired
+
+    async def acknowledge(self, member_id: str, acknowledgements: Sequence[Acknowledgement]) -> None:
+        """Take over what a member says of its records, and return once that is stored.
+
+        Raises:
+            ApiError: INVALID_RECORD_STATE, INVALID_REQUEST; or it could not be stored:
+            NOT_LEADER_OR_FOLLOWER, COORDINATOR_NOT_AVAILABLE, UNKNOWN_TOPIC_OR_PARTITION,
+            UNKNOWN_SERVER_ERROR.
+        """
+        change = acknowledge(self.window, member_id, acknowledgements, self._limits(), _now_ms())
+        self._on_changed(self)
+        await self._store(change)
+
+    async def release(self, member_id: str) -> None:
+        """A member is gone: release what it has. Raises ApiError if that could not be stored."""
+        await self._store(release(self.window, member_id, self._limits()))
+
+    def expire(self) -> Change:
+        """Take records back from those whose locks have expired; `store_now` is to follow."""
+        change = expire(self.window, self._limits(), _now_ms())
+        if change.state_batches:
+            self.wake()
+        return change
+
+    async def store_now(self, change: Change) -> None:
+        """Store a change that counts already. What cannot be stored a restart finds out again."""
+        try:
+            await self._store(change)
+        except ApiError as error:
+            log.warning("%s: a change is not stored: %s", self, error)
+
+    async def archive_dead(self, dead: DeadLetters) -> None:
+        """Records are dead letters now, or could not be."""
+        await self.store_now(archive_dead(self.window, dead))
+
+    async def store_start(self) -> None:
+        """Write down where the window starts, before anybody gets a record: found anew, it might start later.
+
+        Raises:
+            ApiError: it could not be stored.
+        """
+        await self._write(Change())
+
+    def wake(self) -> None:
+        """Records may be available: whoever waits looks again."""
+        for waiter in self.waiters:
+            waiter.on_changed()
+
+    def leave(self) -> None:
+        """It is dropped: whoever holds it must get another."""
+        self.is_gone = True
+        self.wake()
+
+    async def _store(self, change: Change) -> None:
+        if not change.state_batches:
+            return
+        # Shielded: what has changed must be settled, whatever happens to the connection that asked for it.
+        with trio.CancelScope(shield=True):
+            try:
+                await self._write(change)
+            except ApiError as error:
+                self._settle(change, is_stored=False)
+                if error.code in GONE:
+                    self._on_gone(self)
+                raise
+            self._settle(change, is_stored=True)
+
+    async def _write(self, change: Change) -> None:
+        window, key = self.window, self.key
+        wanted = PartitionData(
+            partition=key.partition,
+            state_epoch=self._state_epoch,
+            leader_epoch=self.leader_epoch,
+            start_offset=window.start_offset,
+            delivery_complete_count=window.delivery_complete_count,
+            state_batches=[
+                StateBatch(first_offset=first, last_offset=last, delivery_state=state, delivery_count=count)
+                for first, last, state, count in change.state_batches
+            ],
+        )
+        request = WriteShareGroupStateRequest(
+            group_id=key.group_id, topics=[WriteStateData(topic_id=key.topic_id, partitions=[wanted])]
+        )
+        answer = await self._states.write(request)
+        result = answer.results[0].partitions[0]
+        if result.error_code:
+            raise state_error(result.error_code, result.error_message)
+
+    def _settle(self, change: Change, *, is_stored: bool) -> None:
+        settled = settle(self.window, change, is_stored=is_stored, limits=self._limits(), now_ms=_now_ms())
+        if settled.dead_letters:
+            self._on_dead(self, settled.dead_letters)
+        if settled.is_news:
+            self.wake()
+
+    def __str__(self) -> str:
+        return f"{self.key.group_id}:{self.partition.topic_name}-{self.key.partition}"
+
+
+def _now_ms() -> float:
+    """Locks are on trio's clock, which does not jump when somebody sets the machine's."""
+    return trio.current_time() * 1000

@@ -1,0 +1,280 @@
+"""The share partitions of this broker (KIP-932): loaded when they are first fetched, forgotten when
+nobody is left who does; whose locks expire when.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+
+import trio
+
+from kstream.broker.metadata.delta import MetadataDelta
+from kstream.broker.metadata.image import ResourceType
+from kstream.broker.metadata.store import MetadataStore
+from kstream.broker.partition import Partition
+from kstream.broker.partitions import Partitions
+from kstream.broker.replica import disk_limiter
+from kstream.broker.share_partition import GONE, SharePartition, state_error
+from kstream.broker.share_sessions import ShareSession, ShareSessionKey, ShareSessions
+from kstream.broker.share_states import ShareStates
+from kstream.clock import Clock
+from kstream.config.broker import BrokerConfig
+from kstream.config.share_groups import EARLIEST, ShareConfig, share_config
+from kstream.coordinator.timers import TimerHeap
+from kstream.errors import ApiError, ErrorCode
+from kstream.log.errors import LogStorageError
+from kstream.shares.changes import Change, DeadLetters
+from kstream.shares.limits import ShareLimits
+from kstream.shares.state_batches import NO_OFFSET, StateBatch
+from kstream.shares.state_store import ShareKey
+from kstream.shares.window import ShareWindow
+from kstream.wire.messages.read_share_group_state import (
+    PartitionData,
+    PartitionResult,
+    ReadShareGroupStateRequest,
+    ReadStateData,
+)
+
+log = logging.getLogger(__name__)
+
+_CONFIGS_KEPT_MAX = 100_000
+
+
+class Shares:
+    """Share partitions by group, topic id and index, and the sessions of those who fetch them."""
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        *,
+        partitions: Partitions,
+        states: ShareStates,
+        metadata: MetadataStore,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._partitions = partitions
+        self._states = states
+        self._metadata = metadata
+        self._clock = clock
+        sessions_max = config.value("group.share.max.share.sessions")
+        assert isinstance(sessions_max, int)
+        self.sessions = ShareSessions(sessions_max)
+        self._loaded: dict[ShareKey, SharePartition] = {}
+        self._loading: dict[ShareKey, trio.Lock] = {}
+        self._configs: dict[str, tuple[ShareConfig, ShareLimits]] = {}
+        self._timers = TimerHeap()
+        self._left: list[ShareSession] = []
+        self._dead: list[tuple[SharePartition, DeadLetters]] = []
+        self._has_work = trio.Event()
+        metadata.on_change(self._on_metadata)
+        config.on_change(lambda _: self._configs.clear())
+
+    # Configuration of groups
+
+    def config_of(self, group_id: str) -> ShareConfig:
+        """What is in force for a group."""
+        return self._configured(group_id)[0]
+
+    def limits_of(self, group_id: str) -> ShareLimits:
+        """The same, as windows need it."""
+        return self._configured(group_id)[1]
+
+    def _configured(self, group_id: str) -> tuple[ShareConfig, ShareLimits]:
+        found = self._configs.get(group_id)
+        if found is None:
+            overrides = self._metadata.image.configs.get((ResourceType.GROUP, group_id), {})
+            config = share_config(self._config, overrides)
+            limits = ShareLimits(
+                delivery_count_max=config.delivery_count_limit,
+                record_locks_max=config.record_locks_max,
+                lock_duration_ms=config.record_lock_duration_ms,
+                can_renew=config.can_renew,
+            )
+            if len(self._configs) >= _CONFIGS_KEPT_MAX:
+                self._configs.clear()
+            found = self._configs[group_id] = (config, limits)
+        return found
+
+    # Share partitions
+
+    def find(self, key: ShareKey) -> SharePartition | None:
+        """A share partition that is loaded."""
+        return self._loaded.get(key)
+
+    async def get(self, key: ShareKey) -> SharePartition:
+        """A share partition, loaded if need be.
+
+        Raises:
+            ApiError: there is no such partition here, or its stored state cannot be had.
+        """
+        found = self._loaded.get(key)
+        if found is not None:
+            return found
+        lock = self._loading.setdefault(key, trio.Lock())
+        try:
+            async with lock:
+                found = self._loaded.get(key)
+                return await self._load(key) if found is None else found
+        finally:
+            if not lock.statistics().tasks_waiting and not lock.locked():
+                self._loading.pop(key, None)
+
+    async def _load(self, key: ShareKey) -> SharePartition:
+        partition = await self._partitions.get(key.topic_id, key.partition)
+        leader_epoch = partition.leader_epoch
+        wanted = PartitionData(partition=key.partition, leader_epoch=leader_epoch)
+        request = ReadShareGroupStateRequest(
+            group_id=key.group_id, topics=[ReadStateData(topic_id=key.topic_id, partitions=[wanted])]
+        )
+        results = (await self._states.read(request)).results
+        if not results:
+            raise ApiError(ErrorCode.UNKNOWN_SERVER_ERROR)  # There is no state of a group without a name.
+        result = results[0].partitions[0]
+        if result.error_code:
+            raise state_error(result.error_code, result.error_message)
+        share, dead_letters = await self._open(key, partition, result)
+        if partition.leader_epoch != leader_epoch or key.topic_id not in self._metadata.image.topics_by_id:
+            raise ApiError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        if result.start_offset == NO_OFFSET:
+            await share.store_start()
+        self._loaded[key] = share
+        self._on_dead(share, dead_letters)
+        return share
+
+    async def _open(
+        self, key: ShareKey, partition: Partition, result: PartitionResult
+    ) -> tuple[SharePartition, list[DeadLetters]]:
+        start_offset = result.start_offset
+        if start_offset == NO_OFFSET:
+            start_offset = await self._first_offset(key.group_id, partition)
+        stored = [
+            StateBatch(batch.first_offset, batch.last_offset, batch.delivery_state, batch.delivery_count)
+            for batch in result.state_batches
+        ]
+        try:
+            window, dead_letters = ShareWindow.load(start_offset, stored, self.limits_of(key.group_id))
+        except ValueError as error:
+            log.error("the stored state of %s makes no sense: %s", key.coordinator_key, error)
+            raise ApiError(ErrorCode.UNKNOWN_SERVER_ERROR) from error
+        share = SharePartition(
+            key,
+            partition,
+            window,
+            state_epoch=result.state_epoch,
+            states=self._states,
+            limits=lambda: self.limits_of(key.group_id),
+            on_changed=self._on_changed,
+            on_dead=self._on_dead,
+            on_gone=self._drop,
+        )
+        return share, dead_letters
+
+    async def _first_offset(self, group_id: str, partition: Partition) -> int:
+        """Where a group begins that has never been in a partition: `share.auto.offset.reset`."""
+        config = self.config_of(group_id)
+        duration_ms = config.reset_duration_ms
+        if duration_ms is not None:
+            timestamp_ms = self._clock.now_ms() - duration_ms
+            try:
+                found = await trio.to_thread.run_sync(
+                    partition.log.offset_for_timestamp, timestamp_ms, limiter=disk_limiter()
+                )
+            except (OSError, LogStorageError) as error:
+                raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR) from error
+            return partition.high_watermark if found is None else found.offset
+        if config.auto_offset_reset == EARLIEST:
+            return partition.log.log_start_offset
+        return partition.high_watermark
+
+    def on_offsets_changed(self, group_id: str, topic_id: bytes, index: int) -> None:
+        """The stored state of a share partition was started over, or deleted: it must be loaded anew."""
+        share = self._loaded.get(ShareKey(group_id, topic_id, index))
+        if share is not None:
+            self._drop(share)
+
+    def _drop(self, share: SharePartition) -> None:
+        if self._loaded.get(share.key) is share:
+            del self._loaded[share.key]
+        self._timers.cancel(share)
+        share.leave()
+
+    def drop_if_gone(self, share: SharePartition, error: ApiError) -> None:
+        """After an error of a share partition, see that the next request loads it anew."""
+        if error.code in GONE:
+            self._drop(share)
+
+    def _on_metadata(self, delta: MetadataDelta) -> None:
+        for share in list(self._loaded.values()):
+            topic = self._metadata.image.topics_by_id.get(share.key.topic_id)
+            if topic is None or topic.partitions[share.key.partition].leader_epoch != share.leader_epoch:
+                self._drop(share)
+        for resource_type, name in delta.configs_changed:
+            if resource_type == ResourceType.GROUP:
+                self._configs.pop(name, None)
+
+    # Members that go
+
+    def end_session(self, key: ShareSessionKey) -> None:
+        """A member has closed its session: what it has is released, behind this."""
+        self._leave([session] if (session := self.sessions.end(key)) is not None else [])
+
+    def on_disconnected(self, connection_id: int) -> None:
+        """A connection has ended, and the sessions that came over it."""
+        self._leave(self.sessions.end_connection(connection_id))
+
+    def _leave(self, sessions: Sequence[ShareSession]) -> None:
+        if sessions:
+            self._left += sessions
+            self._has_work.set()
+
+    async def _release_left(self) -> None:
+        left, self._left = self._left, []
+        for session in left:
+            group_id, member_id = session.key
+            for topic_id, index in session.partitions:
+                share = self._loaded.get(ShareKey(group_id, topic_id, index))
+                if share is None:
+                    continue
+                try:
+                    await share.release(member_id)
+                except ApiError as error:
+                    log.warning("%s: what %s had is not released yet: %s", share, member_id, error)
+            if not self.sessions.has_members(group_id):
+                for share in [each for each in self._loaded.values() if each.key.group_id == group_id]:
+                    self._drop(share)
+
+    # Time
+
+    def _on_changed(self, share: SharePartition) -> None:
+        wakes_at_ms = share.window.locks.wakes_at_ms
+        if wakes_at_ms is None:
+            self._timers.cancel(share)
+        elif self._timers.set(share, wakes_at_ms):
+            self._has_work.set()
+
+    def _on_dead(self, share: SharePartition, dead_letters: Sequence[DeadLetters]) -> None:
+        if dead_letters:
+            self._dead += [(share, dead) for dead in dead_letters]
+            self._has_work.set()
+
+    async def run_forever(self) -> None:
+        """Let locks expire, release what members had that are gone."""
+        while True:
+            wakes_at_ms = self._timers.wakes_at_ms()
+            with trio.move_on_at(math.inf if wakes_at_ms is None else wakes_at_ms / 1000):
+                await self._has_work.wait()
+            self._has_work = trio.Event()
+            await self._release_left()
+            await self._expire()
+
+    async def _expire(self) -> None:
+        expired: list[tuple[SharePartition, Change]] = []
+        for share in self._timers.pop_due(trio.current_time() * 1000):
+            assert isinstance(share, SharePartition)
+            expired.append((share, share.expire()))
+            self._on_changed(share)
+        for share, change in expired:
+            await share.store_now(change)
