@@ -83,6 +83,7 @@ class Broker:
             metadata=metadata,
             clock=clock,
         )
+        self.groups.share.on_offsets_changed(self.shares.on_offsets_changed)
         self.transactions = TransactionCoordinator(
             config,
             directory,

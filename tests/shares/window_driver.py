@@ -107,7 +107,8 @@ class WindowDriver:
             code = error.code
         assert code is expected
         if code is not ErrorCode.NONE:
-            self._renew(member_id, first, last, types, until_refused=True)
+            if self._refused_at_once(first, last) is ErrorCode.NONE:
+                self._renew(member_id, first, last, types, until_refused=True)
             self.check()
             return code
         self._renew(member_id, first, last, types)
@@ -192,10 +193,9 @@ class WindowDriver:
         start = self.window.start_offset
         if last < start:
             return ErrorCode.NONE
-        if not self.records or max(first, start) < min(self.records):
-            return ErrorCode.INVALID_RECORD_STATE
-        if last not in self.records:
-            return ErrorCode.INVALID_REQUEST  # Nobody has ever got a record there.
+        refused = self._refused_at_once(first, last)
+        if refused is not ErrorCode.NONE:
+            return refused
         for number in range(max(first, start), last + 1):
             record = self.records.get(number)
             if record is None:
@@ -206,6 +206,13 @@ class WindowDriver:
             if kind is AcknowledgeType.RENEW and not self.limits.can_renew:
                 return ErrorCode.INVALID_RECORD_STATE
         return ErrorCode.NONE
+
+    def _refused_at_once(self, first: int, last: int) -> ErrorCode:
+        """What is wrong with the offsets, whoever has the records: then nothing is renewed either."""
+        if not self.records or max(first, self.window.start_offset) < min(self.records):
+            return ErrorCode.INVALID_RECORD_STATE
+        # Nobody has ever got a record there.
+        return ErrorCode.NONE if last in self.records else ErrorCode.INVALID_REQUEST
 
     def _renew(
         self,
