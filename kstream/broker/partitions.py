@@ -237,9 +237,6 @@ class Partitions:
 
     def close(self) -> None:
         """Close every open log cleanly. Blocks while they are synced."""
-        for partition in self.opened():
-            try:
-                partition.log.close()
-            except LogStorageError as error:
-                log.error("%s-%d was not closed cleanly: %s", partition.topic_name, partition.index, error)
+        for error in self._directory.close_logs([partition.log for partition in self.opened()]):
+            log.error("%s", error)
         self._open.clear()

@@ -20,9 +20,11 @@ import logging
 import os
 import re
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from kstream.log.checkpoints import CorruptCheckpoint, read_offsets, replace_file, write_offsets
+from kstream.log.closing import close_all
 from kstream.log.config import LogConfig
 from kstream.log.errors import LogStorageError, UnusableDirectory
 from kstream.log.inventory import segment_sizes
@@ -302,6 +304,10 @@ class LogDirectory:
         """End as a process does that is killed: nothing is written down."""
         self._lock.release()
 
+    def close_logs(self, logs: Iterable[PartitionLog]) -> list[LogStorageError]:
+        """Close some logs; returns what kept some of them from being closed cleanly. Blocks."""
+        return close_all(logs, self._lock.fd)
+
     def close(self, *, broker_epoch: int = -1) -> None:
         """End. Logs that are still open are closed; if all of them are in order, so says the clean-shutdown
         file.
@@ -309,9 +315,8 @@ class LogDirectory:
         Raises OSError, LogStorageError: the next start will recover.
         """
         try:
-            for log in self._logs.values():
-                if not log.is_deleted:
-                    log.close()
+            if errors := self.close_logs([log for log in self._logs.values() if not log.is_deleted]):
+                raise errors[0]
             self.write_checkpoints()
             if not self.unrecovered and all(log.is_clean for log in self._logs.values()):
                 content = f'{{"version":0,"brokerEpoch":{broker_epoch}}}'

@@ -19,7 +19,7 @@ _held: set[Path] = set()
 class DirectoryLock:
     """Held from creation to `release`, or to the end of the process."""
 
-    __slots__ = ("_fd", "_path")
+    __slots__ = ("_path", "fd")
 
     def __init__(self, directory: Path) -> None:
         """Take the lock.
@@ -30,13 +30,13 @@ class DirectoryLock:
         if self._path in _held:
             raise DirectoryInUse(f"{directory} is already in use by this process")
         try:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise UnusableDirectory(f"cannot write to {directory}: {error.strerror}") from error
         try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            os.close(self._fd)
+            os.close(self.fd)
             raise DirectoryInUse(
                 f"{directory} is in use by another server: stop that one, or choose another directory"
             ) from error
@@ -46,4 +46,4 @@ class DirectoryLock:
         """Let others in."""
         if self._path in _held:
             _held.remove(self._path)
-            os.close(self._fd)
+            os.close(self.fd)

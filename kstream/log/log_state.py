@@ -25,6 +25,7 @@ class LogState:
         "directory",
         "directory_changed",
         "end_offset",
+        "finished_offset",
         "follows_end",
         "fresh_from",
         "is_clean",
@@ -51,6 +52,8 @@ class LogState:
         self.log_start_offset = opened.log_start_offset
         self.end_offset = opened.end_offset
         """The next batch's first offset; what is below is published."""
+        self.finished_offset = -1
+        """The end with which all was written that a clean close leaves, -1 before."""
         self.recovery_point = opened.recovery_point
         """Everything below is on the disk, not only in the page cache."""
         self.snapshot_offset = opened.snapshot_offset

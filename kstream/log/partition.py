@@ -110,10 +110,7 @@ class PartitionLog(LogWriter, LogReader):
             return
         try:
             if clean:
-                self.check_online()
-                self.segments.active.seal()
-                if self.end_offset > self.segments[0].base_offset:
-                    self.take_snapshot(self.end_offset)
+                self.finish()
                 self.flush()
                 self.is_clean = True
         except OSError as error:
@@ -123,6 +120,16 @@ class PartitionLog(LogWriter, LogReader):
             self.segments.forget_hints()
             for segment in self.segments:
                 segment.abandon()
+
+    def finish(self) -> None:
+        """Write all that a clean close leaves: no more is appended. Raises OSError, LogStorageError."""
+        self.check_online()
+        if self.finished_offset == self.end_offset:
+            return
+        self.segments.active.seal()
+        if self.end_offset > self.segments[0].base_offset:
+            self.take_snapshot(self.end_offset)
+        self.finished_offset = self.end_offset
 
     def release_files(self) -> None:
         """Close the files of all segments but the active one until they are needed again. Raises OSError."""

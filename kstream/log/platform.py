@@ -6,6 +6,7 @@
 | make data durable without the file's times | fdatasync | F_FULLFSYNC on a Mac, else fsync |
 | file to socket without a copy | sendfile | pread and send |
 | is it in the page cache? | preadv with RWF_NOWAIT | unknown, so: no |
+| sync all files at once | syncfs, where it tells of failures | one by one |
 | write several pieces at once | pwritev | join and pwrite |
 
 A `Platform` is a value that a log is given, so that tests force each fallback, and fakes refuse to write.
@@ -43,17 +44,26 @@ class Platform:
         "has_fdatasync",
         "has_nowait",
         "has_sendfile",
+        "has_syncfs",
         "open_files",
         "write_vector",
     )
 
     def __init__(
-        self, *, fallocate: bool, fdatasync: bool, sendfile: bool, nowait: bool, pwritev: bool = True
+        self,
+        *,
+        fallocate: bool,
+        fdatasync: bool,
+        sendfile: bool,
+        nowait: bool,
+        pwritev: bool = True,
+        syncfs: bool = False,
     ) -> None:
         self.has_fallocate = fallocate
         self.has_fdatasync = fdatasync
         self.has_sendfile = sendfile
         self.has_nowait = nowait
+        self.has_syncfs = syncfs
         write_vector: Callable[[int, Sequence[Buffer], int], int] = os.pwritev if pwritev else _join_write
         self._write_vector = self.write_vector = write_vector
         self._guard: Callable[[int], None] | None = None
@@ -75,6 +85,7 @@ class Platform:
             sendfile=hasattr(os, "sendfile"),
             nowait=hasattr(os, "preadv") and hasattr(os, "RWF_NOWAIT"),
             pwritev=hasattr(os, "pwritev"),
+            syncfs=_tells_of_failed_syncs(),
         )
 
     @classmethod
@@ -125,6 +136,18 @@ class Platform:
                 fcntl.fcntl(fd, _F_FULLFSYNC)
                 return
         os.fsync(fd)
+
+    def sync_file_system(self, fd: int) -> bool:
+        """Have everything on the disk that was written to the file system of an open file. Blocks.
+
+        Returns whether it is; False where that cannot be done or told. Linux tells since 5.8, of every error
+        since the file was opened.
+        """
+        if not self.has_syncfs:
+            return False
+        import ctypes  # seldom needed
+
+        return int(ctypes.CDLL(None).syncfs(fd)) == 0
 
     def send_file(self, socket_fd: int, file_fd: int, position: int, size_bytes: int) -> int:
         """Send from a file to a non-blocking socket; return the bytes sent, 0 where the file ends.
@@ -200,6 +223,14 @@ def path_of(fd: int) -> str:
     if sys.platform == "darwin":
         return fcntl.fcntl(fd, _F_GETPATH, bytes(1024)).rstrip(b"\0").decode()
     return os.readlink(f"/proc/self/fd/{fd}")
+
+
+def _tells_of_failed_syncs() -> bool:
+    system = os.uname()
+    major, _, rest = system.release.partition(".")
+    minor = rest.partition(".")[0]
+    known = system.sysname == "Linux" and major.isdecimal() and minor.isdecimal()
+    return known and (int(major), int(minor)) >= (5, 8)
 
 
 def _join_write(fd: int, pieces: Sequence[Buffer], position: int) -> int:

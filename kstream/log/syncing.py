@@ -20,6 +20,15 @@ def sync(log: PartitionLog) -> None:
 
     Raises OSError.
     """
+    is_new = log.is_new
+    sync_files(log)
+    if is_new:
+        log.platform.sync_directory(log.directory.parent)
+    sync_names(log)
+
+
+def sync_files(log: PartitionLog) -> None:
+    """`sync`, but for the names of files and of the directory itself. Raises OSError."""
     sync_segments(log, tuple(log.segments))  # a roll meanwhile only adds what is behind our end
     epochs = log.leader_epochs
     if epochs.is_unsynced:
@@ -30,8 +39,12 @@ def sync(log: PartitionLog) -> None:
         log.is_new = False
         log.directory_changed = True
         log.platform.sync_path(log.directory / PARTITION_METADATA)
-        log.platform.sync_directory(log.directory.parent)
-    sync_names(log)
+
+
+def mark_synced(log: PartitionLog) -> None:
+    """Everything up to the log's end was synced, files and names."""
+    log.leader_epochs.is_unsynced = log.is_new = log.directory_changed = False
+    log.recovery_point = max(log.recovery_point, log.end_offset)
 
 
 def sync_names(log: PartitionLog) -> None:
@@ -49,6 +62,8 @@ def sync_segments(log: PartitionLog, segments: Sequence[Segment]) -> None:
         # Where the next one begins at the recovery point, this one's records are on the disk, but its
         # indexes may have been completed since, by a roll right behind a flush.
         if number + 1 < len(segments) and segments[number + 1].base_offset < recovery_point:
+            continue
+        if is_active and log.end_offset <= recovery_point:
             continue
         try:
             file = segment.file  # held, so that nobody closes the descriptor meanwhile
