@@ -78,13 +78,14 @@ class LogConfig:
         """Whether retention by time and size applies."""
         return "delete" in self.cleanup_policy
 
-    def roll_jitter_ms(self, base_offset: int) -> int:
-        """How much earlier than `segment.ms` the segment rolls.
+    def roll_jitter_ms(self, segment: str) -> int:
+        """How much earlier than `segment.ms` a segment rolls; `segment` names it and its partition.
 
-        Spread over segments, so that not all partitions roll at once, and the same each time it is asked.
+        Spread over partitions and segments, so that those that began together do not all roll at once, and
+        the same each time it is asked.
         """
         limit = min(self.segment_jitter_ms, self.segment_ms)
-        return zlib.crc32(base_offset.to_bytes(8, "big")) % limit if limit > 0 else 0
+        return zlib.crc32(segment.encode()) % limit if limit > 0 else 0
 
 
 _TIMESTAMP_TYPES = {

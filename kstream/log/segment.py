@@ -170,7 +170,9 @@ class Segment(SegmentSearch):
             first_ms = self.roll_timestamp_ms
         waited_ms = timestamp_ms - first_ms if first_ms >= 0 else now_ms - self.created_ms
         if waited_ms > config.segment_ms - config.segment_jitter_ms:
-            return waited_ms > config.segment_ms - config.roll_jitter_ms(self.base_offset)
+            return waited_ms > config.segment_ms - config.roll_jitter_ms(
+                f"{self.directory.name}/{self.base_offset}"
+            )
         # A full index is found by the size of its entries at every check: two lengths are cheaper than a
         # flag's upkeep.
         index, time_index = self._index, self._time_index

@@ -18,7 +18,7 @@ from kstream.broker.producing import FIRST_BATCHES, RECORDS_PER_FIRST_BATCH, SMA
 from kstream.errors import ErrorCode, ProtocolError
 from kstream.log.files import SegmentFile
 from kstream.log.partition import PartitionLog
-from kstream.records.batch import crc_of, read_header
+from kstream.records.batch import HEADER_SIZE, crc_of, read_header
 from kstream.records.compression import Codec
 from kstream.records.record_validation import check_records
 from kstream.records.schemas.metadata import ConfigRecord
@@ -177,6 +177,41 @@ def test_a_topic_with_a_codec_of_its_own_recompresses(tmp_path: Path, compressio
             stored = bytes_of(only(await fetched(broker, fetch_request())))
             assert read_header(stored).codec is codec
             assert len(stored) < 10_000
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("codec", "levels"), [(Codec.GZIP, (1, 9)), (Codec.LZ4, (1, 12)), (Codec.ZSTD, (-5, 19))]
+)
+def test_the_topics_level_is_that_of_its_codec(tmp_path: Path, codec: Codec, levels: tuple[int, int]) -> None:
+    text = b" ".join(b"%d" % (number * 7919) for number in range(5000))
+    name = codec.name.lower()
+
+    async def test() -> None:
+        async with opened(tmp_path) as broker:
+            payloads = set()
+            for number, level in enumerate(levels):
+                topic = f"t{number}"
+                options = {f"compression_{name}_level": str(level)}
+                await create(broker, topic, compression_type=name, **options)
+                assert (await produced(broker, batch(text), topic)).error_code == 0
+                stored = bytes_of(only(await fetched(broker, fetch_request(topic=topic))))
+                assert stored[16:] == batch(text, codec=codec, level=level)[16:]
+                payloads.add(stored[HEADER_SIZE:])
+            assert len(payloads) == 2
+
+    run(test)
+
+
+def test_an_uncompressed_topic_unpacks_what_comes(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with opened(tmp_path) as broker:
+            await create(broker, "t", compression_type="uncompressed")
+            assert (await produced(broker, batch(b"a" * 5000, codec=Codec.ZSTD))).error_code == 0
+            stored = bytes_of(only(await fetched(broker, fetch_request())))
+            assert read_header(stored).codec is Codec.NONE
+            assert stored[16:] == batch(b"a" * 5000)[16:]
 
     run(test)
 

@@ -130,13 +130,54 @@ def test_segments_roll_by_time_between_their_first_batch_and_the_next(tmp_path: 
     assert [segment.base_offset for segment in log.segments] == [0, 2]
 
 
-def test_segments_roll_when_the_index_is_full(tmp_path: Path) -> None:
+def test_records_without_timestamps_roll_by_the_age_of_their_segment(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0", LogConfig(segment_ms=1000), now_ms=5000)
+    for now_ms in (6000, 6000, 6001):
+        append(log, batch_of(1, timestamp_ms=-1), now_ms=now_ms)
+    assert [segment.base_offset for segment in log.segments] == [0, 2]
+
+
+def test_jitter_rolls_earlier_and_not_everywhere_at_once(tmp_path: Path) -> None:
+    config = LogConfig(segment_ms=1000, segment_jitter_ms=400)
+    waited: list[int] = []
+    for index in range(30):
+        log = open_log(tmp_path / f"t-{index}", config)
+        append(log, batch_of(1, timestamp_ms=0))
+        for timestamp_ms in range(500, 1100, 20):
+            append(log, batch_of(1, timestamp_ms=timestamp_ms))
+            if len(log.segments) == 2:
+                waited.append(timestamp_ms)
+                break
+    assert len(waited) == 30
+    assert 600 < min(waited) < 740
+    assert 860 < max(waited) <= 1020
+    assert len(set(waited)) > 8
+
+
+@pytest.mark.parametrize("time_step_ms", [1, 0])  # the index of times fills up first, and that of offsets
+def test_segments_roll_when_the_index_is_full(tmp_path: Path, time_step_ms: int) -> None:
     log = open_log(tmp_path / "t-0", LogConfig(segment_index_bytes=48, index_interval_bytes=0))
-    for number in range(20):
-        append(log, batch_of(1, timestamp_ms=NOW_MS + number))
-    assert len(log.segments) > 4
-    assert all((segment.index_paths[1]).stat().st_size <= 48 for segment in log.segments[:-1])
-    assert len(read_headers(log)) == 20
+    for number in range(30):
+        append(log, batch_of(1, timestamp_ms=NOW_MS + number * time_step_ms))
+    assert len(log.segments) > 3
+    for segment in log.segments[:-1]:
+        assert max(path.stat().st_size for path in segment.index_paths[:2]) <= 48
+        assert segment.index.count == (6 if not time_step_ms else 3)
+    assert len(read_headers(log)) == 30
+
+
+@pytest.mark.parametrize(("interval_bytes", "entries"), [(0, 9), (1, 9), (150, 4), (100_000, 0)])
+def test_an_index_entry_for_so_many_bytes(tmp_path: Path, interval_bytes: int, entries: int) -> None:
+    size_bytes = len(batch_of(1))
+    assert 75 < size_bytes < 100  # 150 bytes are two batches
+    log = open_log(tmp_path / "t-0", LogConfig(index_interval_bytes=interval_bytes))
+    for _ in range(10):
+        append(log, batch_of(1))
+    index = log.segments.active.index
+    assert index.count == entries
+    for number in range(entries):
+        relative_offset, position = index.entry(number)
+        assert position == relative_offset * size_bytes
 
 
 def test_segments_roll_where_an_offset_is_too_far_for_the_index(tmp_path: Path) -> None:

@@ -69,6 +69,16 @@ def test_compacted_topics_keep_everything_but_what_was_deleted(tmp_path: Path) -
     assert log.log_start_offset == 5
 
 
+def test_compacted_topics_that_are_deleted_from_lose_what_is_too_old_or_too_much(tmp_path: Path) -> None:
+    both = ("compact", "delete")
+    log = log_of_segments(tmp_path / "t-0", 4, retention_ms=1000, cleanup_policy=both)
+    log.delete_old_segments(NOW_MS + 1004).finish()
+    assert [segment.base_offset for segment in log.segments] == [4, 6]
+    log = log_of_segments(tmp_path / "t-1", 4, retention_bytes=BATCH_BYTES * 4, cleanup_policy=both)
+    log.delete_old_segments(NOW_MS).finish()
+    assert [segment.base_offset for segment in log.segments] == [4, 6]
+
+
 def test_nothing_above_the_high_watermark_goes(tmp_path: Path) -> None:
     log = log_of_segments(tmp_path / "t-0", 4, retention_ms=0)
     log.high_watermark = 5
