@@ -1,27 +1,48 @@
-"""A log against a list of records in memory, through every operation and both kinds of stop."""
+"""A log against a list of records in memory, through every operation and both kinds of stop.
+
+The model's transactions are a fold over what was appended: it knows which are open, which records were
+aborted, and from that what a reader of either isolation level may see. Only a follower truncates, and never
+below what was committed, so what compaction has been through stays once there are transactions.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kstream.log.analysis import Origin
 from kstream.log.config import LogConfig
 from kstream.log.errors import OffsetOutOfRange
 from kstream.log.partition import PartitionLog
-from kstream.records.batch import read_header
+from kstream.log.segment import Segment
+from kstream.records.batch import iter_headers, read_header
 from kstream.records.compression import Codec
-from tests.log.support import NOW_MS, append, batch_of, compact, open_log, read_records
+from kstream.records.control import read_end_txn_marker
+from kstream.records.record import iter_records
+from tests.log.support import NOW_MS, append, batch_of, compact, end_transaction, open_log, read_records
 
 CODECS = st.sampled_from([Codec.NONE, Codec.NONE, Codec.GZIP, Codec.LZ4])
+PRODUCERS = st.integers(0, 2)
 Stored = tuple[int, int, bytes]
-"""Offset, timestamp, value."""
+"""Offset, timestamp, value. Markers are among them, as readers meet them."""
+
+
+class Transactional(NamedTuple):
+    """A batch of a transaction, or the marker that ends it."""
+
+    producer_id: int
+    first_offset: int
+    last_offset: int
+    is_commit: bool | None = None
+    """None for a batch of records."""
 
 
 class LogAndModel(RuleBasedStateMachine):
@@ -37,6 +58,10 @@ class LogAndModel(RuleBasedStateMachine):
         self.batches: list[tuple[int, int]] = []  # first and last offset
         self.epoch = 0
         self.counter = 0
+        self.producer_ids = [1, 2, 3]  # of the producers that are there now
+        self.sequences: dict[int, int] = {}
+        self.transactional: list[Transactional] = []
+        self.compacted_to = 0
 
     @initialize(segment_bytes=st.sampled_from([300, 1000, 100_000]), interval=st.sampled_from([0, 200, 4096]))
     def begin(self, segment_bytes: int, interval: int) -> None:
@@ -84,6 +109,75 @@ class LogAndModel(RuleBasedStateMachine):
             for batch in batches:
                 append(self.log, batch, origin=Origin.REPLICATION)
 
+    @rule(producer=PRODUCERS, count=st.integers(1, 3), codec=CODECS)
+    def append_in_transaction(self, producer: int, count: int, codec: Codec) -> None:
+        producer_id = self.producer_ids[producer]
+        self.counter += 1
+        value = b"in transaction %d" % self.counter
+        timestamp_ms = NOW_MS + self.counter * 10
+        sequence = self.sequences.get(producer_id, 0)
+        batch = batch_of(
+            count,
+            timestamp_ms=timestamp_ms,
+            value=value,
+            codec=codec,
+            producer_id=producer_id,
+            producer_epoch=0,
+            base_sequence=sequence,
+            is_transactional=True,
+        )
+        result = append(self.log, batch, leader_epoch=self.epoch)
+        assert (result.base_offset, result.is_duplicate) == (self.end, False)
+        last_offset = self.end + count - 1
+        self.sequences[producer_id] = sequence + count
+        self.batches.append((self.end, last_offset))
+        self.transactional.append(Transactional(producer_id, self.end, last_offset))
+        self.model += [(self.end + number, timestamp_ms + number, value) for number in range(count)]
+        self.end += count
+        assert append(self.log, batch, leader_epoch=self.epoch).is_duplicate
+
+    @precondition(lambda self: self.open_transactions())
+    @rule(number=st.integers(0, 5), is_commit=st.booleans())
+    def end_a_transaction(self, number: int, is_commit: bool) -> None:
+        still_open = sorted(self.open_transactions())
+        producer_id = still_open[number % len(still_open)]
+        assert end_transaction(self.log, producer_id, is_commit=is_commit).base_offset == self.end
+        found = self.log.read(self.end, 1)
+        (marker,) = iter_records(found.view(), 0)
+        self.batches.append((self.end, self.end))
+        self.transactional.append(Transactional(producer_id, self.end, self.end, is_commit))
+        self.model.append((self.end, NOW_MS, marker.value or b""))
+        self.end += 1
+
+    def open_transactions(self, begin: int = 0) -> dict[int, int]:
+        """First offset, behind `begin`, of each transaction that has not ended, by producer id."""
+        still_open: dict[int, int] = {}
+        for batch in self.transactional:
+            if batch.is_commit is not None:
+                still_open.pop(batch.producer_id, None)
+            elif batch.last_offset >= begin:
+                still_open.setdefault(batch.producer_id, batch.first_offset)
+        return still_open
+
+    def aborted_and_markers(self) -> tuple[set[int], set[int]]:
+        """Offsets of aborted records, and of markers."""
+        aborted: set[int] = set()
+        markers: set[int] = set()
+        unfinished: dict[int, set[int]] = defaultdict(set)
+        for batch in self.transactional:
+            if batch.is_commit is None:
+                unfinished[batch.producer_id].update(range(batch.first_offset, batch.last_offset + 1))
+            else:
+                markers.add(batch.first_offset)
+                records = unfinished.pop(batch.producer_id)
+                if not batch.is_commit:
+                    aborted |= records
+        return aborted, markers
+
+    def last_stable_offset(self, begin: int) -> int:
+        """As it is where nothing of a transaction is known from before `begin`."""
+        return max(min(self.open_transactions(begin).values(), default=self.end), self.start)
+
     @rule()
     def begin_epoch(self) -> None:
         self.epoch += 1
@@ -107,31 +201,66 @@ class LogAndModel(RuleBasedStateMachine):
         self.log.delete_old_segments(NOW_MS).finish()
         self.model = [stored for stored in self.model if stored[0] >= self.start]
 
+    @rule(share=st.floats(0, 1))
+    def retain_by_size(self, share: float) -> None:
+        total_bytes = self.log.size_bytes
+        self.config.retention_bytes = int(total_bytes * share)
+        surplus_bytes = total_bytes - self.config.retention_bytes
+        for segment, end_offset in self.segments_and_ends():
+            if surplus_bytes < segment.size_bytes or not segment.size_bytes:
+                break
+            surplus_bytes -= segment.size_bytes
+            self.start = max(self.start, end_offset)
+        self.log.delete_old_segments(NOW_MS).finish()
+        self.config.retention_bytes = -1
+        self.model = [stored for stored in self.model if stored[0] >= self.start]
+
+    @rule(ago=st.integers(-20, 300))
+    def retain_by_time(self, ago: int) -> None:
+        now_ms = NOW_MS + self.counter * 10 + 1000 - ago
+        self.config.retention_ms = 1000
+        for segment, end_offset in self.segments_and_ends():
+            if not segment.size_bytes or segment.largest_timestamp_ms >= now_ms - 1000:
+                break
+            self.start = max(self.start, end_offset)
+        self.log.delete_old_segments(now_ms).finish()
+        self.config.retention_ms = -1
+        self.model = [stored for stored in self.model if stored[0] >= self.start]
+
+    def segments_and_ends(self) -> list[tuple[Segment, int]]:
+        """Segments that the log's start has not passed, and the offset behind each."""
+        bases = [segment.base_offset for segment in self.log.segments][1:]
+        return [
+            (segment, end_offset)
+            for segment, end_offset in zip(self.log.segments, [*bases, self.end], strict=True)
+        ]
+
     @rule(map_bytes=st.sampled_from([48, 1 << 20]))
     def compact(self, map_bytes: int) -> None:
         bound = compact(self.log, map_bytes=map_bytes).end_offset
-        in_range = [stored for stored in self.model if stored[0] < bound]
-        if not in_range:
-            return
+        self.compacted_to = max(self.compacted_to, bound)
+        aborted, markers = self.aborted_and_markers()
+        kept = [stored for stored in self.model if stored[0] < bound and stored[0] not in aborted]
         # All records have the same key.
-        self.model = [in_range[-1], *self.model[len(in_range) :]]
-        last = in_range[-1][0]
-        self.batches = [
-            (first, end)
-            for first, end in self.batches
-            if first >= bound or end + 1 == self.end or first <= last <= end
+        last = max((stored[0] for stored in kept if stored[0] not in markers), default=-1)
+        self.model = [
+            stored for stored in self.model if stored[0] >= bound or stored[0] == last or stored[0] in markers
         ]
 
     @rule(part=st.floats(0, 1))
     def truncate(self, part: float) -> None:
-        offset = self.start + int((self.end - self.start) * part)
+        lowest = min(max(self.start, self.compacted_to), self.end) if self.transactional else self.start
+        offset = lowest + int((self.end - lowest) * part)
         self.log.truncate_to(offset, NOW_MS)
         if offset >= self.end:
             return
+        kept = {number for first, last in self.batches if last < offset for number in range(first, last + 1)}
         self.batches = [batch for batch in self.batches if batch[1] < offset]
-        last_kept = self.batches[-1][1] if self.batches else -1
-        self.model = [stored for stored in self.model if stored[0] <= last_kept]
-        assert last_kept < self.log.end_offset <= offset
+        self.model = [stored for stored in self.model if stored[0] in kept]
+        self.transactional = [batch for batch in self.transactional if batch.last_offset < offset]
+        # What producers sent last may be gone, and with it the sequence that is expected next.
+        self.producer_ids = [max(self.producer_ids) + 1 + number for number in range(3)]
+        assert max((stored[0] for stored in self.model), default=-1) < self.log.end_offset <= offset
         self.end = self.log.end_offset
         self.start = min(self.start, self.end)
 
@@ -150,13 +279,29 @@ class LogAndModel(RuleBasedStateMachine):
     def ends_are_equal(self) -> None:
         if hasattr(self, "log"):
             assert (self.log.log_start_offset, self.log.end_offset) == (self.start, self.end)
-            assert self.log.last_stable_offset == self.end
+            # Of a transaction that began before the log's start, a restart may know only what is left.
+            lowest = self.last_stable_offset(0)
+            assert lowest <= self.log.last_stable_offset <= self.last_stable_offset(self.start)
+            if all(first >= self.start for first in self.open_transactions().values()):
+                assert self.log.last_stable_offset == lowest
 
     @rule(size_bytes_max=st.sampled_from([1, 150, 1 << 20]))
     def records_are_equal(self, size_bytes_max: int) -> None:
         records = read_records(self.log, size_bytes_max=size_bytes_max)
         found = [(record.offset, record.timestamp_ms, record.value) for record in records]
         assert [stored for stored in found if stored[0] >= self.start] == self.model
+
+    @rule(size_bytes_max=st.sampled_from([1, 150, 1 << 20]))
+    def committed_records_are_equal(self, size_bytes_max: int) -> None:
+        aborted, markers = self.aborted_and_markers()
+        stable = self.log.last_stable_offset
+        expected = [
+            stored[0]
+            for stored in self.model
+            if self.start <= stored[0] < stable and stored[0] not in aborted and stored[0] not in markers
+        ]
+        found = read_committed(self.log, stable, size_bytes_max)
+        assert [offset for offset in found if offset >= self.start] == expected
 
     @rule(part=st.floats(0, 1))
     def any_offset_is_found(self, part: float) -> None:
@@ -192,6 +337,32 @@ class LogAndModel(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         shutil.rmtree(self.directory)
+
+
+def read_committed(log: PartitionLog, stable: int, size_bytes_max: int) -> list[int]:
+    """Offsets of the records that a client with read_committed makes out, fetch by fetch."""
+    offsets: list[int] = []
+    next_offset = log.log_start_offset
+    while next_offset < stable:
+        found = log.read(next_offset, size_bytes_max, end_offset=stable)
+        view = found.view()
+        if not view:
+            break  # what was below the last stable offset was compacted away
+        told = sorted(log.aborted_transactions(next_offset, found), key=lambda entry: entry.first_offset)
+        ignored: set[int] = set()
+        position = 0
+        for header in iter_headers(view, partial_ok=True):
+            while told and told[0].first_offset <= header.last_offset:
+                ignored.add(told.pop(0).producer_id)
+            if header.is_control:
+                marker = read_end_txn_marker(view, position, header=header)
+                if marker is not None and not marker.is_commit:
+                    ignored.discard(header.producer_id)
+            elif not (header.is_transactional and header.producer_id in ignored):
+                offsets += [record.offset for record in iter_records(view, position, header=header)]
+            position += header.size_bytes
+            next_offset = header.next_offset
+    return offsets
 
 
 TestLogAndModel = LogAndModel.TestCase
