@@ -103,6 +103,11 @@ class Turn:
         """HOST:PORT of the peer."""
         return self.server.bootstrap
 
+    @property
+    def data_dir(self) -> Path:
+        """Where the peer keeps its partitions."""
+        return self.server.folder / "data"
+
     @contextmanager
     def topic(self, partitions: int = 1, **configs: str) -> Iterator[str]:
         """A new topic, deleted at the end. Configurations have `_` for each dot in their names."""
@@ -142,7 +147,8 @@ class Part:
 
     `ceiling` does the same work against something that does next to nothing, and returns values of the same
     measures: the load generator's own limit. It takes its turn like a peer. `not_for` says why a peer is out.
-    `rounds` bounds the alternations of a long part. `quick` says that it belongs to `--quick`.
+    `rounds` bounds the alternations of a long part. `quick` says that it belongs to `--quick`. `settings` are
+    a broker's, by Kafka's keys, for the servers that are started for this part alone.
     """
 
     name: str
@@ -154,3 +160,4 @@ class Part:
     rounds: int | None = None
     not_for: Mapping[str, str] = field(default_factory=dict)
     quick: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)

@@ -84,7 +84,9 @@ class Run:
         try:
             with ExitStack() as stack:
                 if peer not in (CEILING, MACHINE):
-                    turn.running = running or stack.enter_context(closing(server(peer, self.folder)))
+                    turn.running = running or stack.enter_context(
+                        closing(server(peer, self.folder, part.settings))
+                    )
                     if part.server is Server.FRESH:
                         turn.running.start()
                     if part.server is Server.UNSTARTED:

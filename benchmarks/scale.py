@@ -14,6 +14,7 @@ class Scale:
     name: str = "full"
     alternations: int = 5
     bulk_bytes: int = 512_000_000
+    cold_bytes: int = 5_000_000_000  # read from the disk again and again
     small_records: int = 3_000_000
     requests: int = 40_000
     latencies: int = 4_000
@@ -22,6 +23,8 @@ class Scale:
     settle_bytes: int = 1_500_000_000
     connections_active: int = 1_000
     soak_seconds: float = 3_600.0
+    segments: int = 10_000
+    keyed_records: int = 1_000_000
 
     def at_most(self, count: int) -> int:
         """`count` of something, and little of it in a quick run."""
@@ -32,6 +35,7 @@ QUICK = Scale(
     name="quick",
     alternations=1,
     bulk_bytes=2_000_000,
+    cold_bytes=2_000_000,
     small_records=20_000,
     requests=500,
     latencies=200,
@@ -40,14 +44,19 @@ QUICK = Scale(
     settle_bytes=0,
     connections_active=20,
     soak_seconds=3.0,
+    segments=200,
+    keyed_records=20_000,
 )
 # For docs/benchmarks.md: the goals' table within twelve minutes on two cores.
 DOCS = Scale(
     name="docs",
     bulk_bytes=256_000_000,
+    cold_bytes=1_000_000_000,
     small_records=1_500_000,
     requests=20_000,
     seconds=2.0,
+    segments=5_000,
+    keyed_records=500_000,
     memory_bytes=1_000_000_000,
     settle_bytes=500_000_000,
     soak_seconds=600.0,

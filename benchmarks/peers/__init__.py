@@ -26,22 +26,28 @@ KAFKA_PROPERTIES = {"log.segment.delete.delay.ms": "1000"}
 
 @dataclass(frozen=True)
 class Peer:
-    """A server to measure. `make` takes the folder that its own goes into; `note` is for the report."""
+    """A server to measure. `make` takes the folder that its own goes into, and a broker's settings; `note` is
+    for the report.
+    """
 
-    make: Callable[[Path], ServerProcess]
+    make: Callable[[Path, Mapping[str, str]], ServerProcess]
     version: Callable[[], str]
     note: str
 
 
 PEERS = {
-    "kstream": Peer(lambda parent: KstreamServer(parent=parent), lambda: "this", "default configuration"),
+    "kstream": Peer(
+        lambda parent, settings: KstreamServer(settings, parent=parent),
+        lambda: "this",
+        "default configuration",
+    ),
     "kafka": Peer(
-        lambda parent: KafkaServer(KAFKA_PROPERTIES, parent=parent),
+        lambda parent, settings: KafkaServer({**KAFKA_PROPERTIES, **settings}, parent=parent),
         lambda: KAFKA_VERSION,
         "one KRaft node, the JVM options of its start script, 1 GB of heap, warmed by the same work",
     ),
-    "kfake": Peer(lambda parent: KfakeServer(parent=parent), kfake_version, "in memory, nothing on disk"),
-    "tansu": Peer(lambda parent: TansuServer(parent=parent), tansu_version, "in memory, nothing on disk"),
+    "kfake": Peer(lambda parent, _: KfakeServer(parent=parent), kfake_version, "in memory, nothing on disk"),
+    "tansu": Peer(lambda parent, _: TansuServer(parent=parent), tansu_version, "in memory, nothing on disk"),
 }
 # Said in every report, so that nobody takes them for forgotten.
 NOT_TO_BE_HAD = {
@@ -51,9 +57,9 @@ NOT_TO_BE_HAD = {
 _topic_numbers = itertools.count()
 
 
-def server(peer: str, parent: Path) -> ServerProcess:
+def server(peer: str, parent: Path, settings: Mapping[str, str] | None = None) -> ServerProcess:
     """A server that is not started yet, with its folder under `parent`. Raises one of CANNOT_START."""
-    return PEERS[peer].make(parent)
+    return PEERS[peer].make(parent, settings or {})
 
 
 @contextmanager
