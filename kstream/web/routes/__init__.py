@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kstream.web.operation import Operation
-from kstream.web.routes import about, clock, groups, records, topics, waiting
+from kstream.web.routes import about, clock, faults, groups, records, topics, waiting
 
 OPERATIONS: tuple[Operation, ...] = (
     *about.OPERATIONS,
@@ -12,4 +12,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *groups.OPERATIONS,
     *waiting.OPERATIONS,
     *clock.OPERATIONS,
+    *faults.OPERATIONS,
 )
