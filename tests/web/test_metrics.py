@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from kstream.web.metrics import groups, topics
-from tests.web.harness import HttpBroker, http_broker
+from tests.web.harness import HttpBroker
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -26,30 +23,6 @@ def scrape(broker: HttpBroker) -> Samples:
 
 def value(samples: Samples, name: str, **labels: str) -> float:
     return samples[name, frozenset(labels.items())]
-
-
-@pytest.fixture(scope="module")
-def used() -> Iterator[HttpBroker]:
-    """A broker with three records produced, two read and one committed."""
-    with http_broker() as broker:
-        broker.post("/v1/topics", {"name": "t", "partitions": 2})
-        producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 0})
-        for _ in range(3):
-            producer.produce("t", b"x" * 100, partition=0)
-            producer.flush(10)
-        consumer = Consumer(
-            {
-                "bootstrap.servers": broker.bootstrap_servers,
-                "group.id": "g",
-                "auto.offset.reset": "earliest",
-                "enable.auto.commit": False,
-            }
-        )
-        consumer.assign([TopicPartition("t", 0, 0)])
-        consumer.consume(3, 10)
-        consumer.commit(offsets=[TopicPartition("t", 0, 1)], asynchronous=False)
-        consumer.close()
-        yield broker
 
 
 def test_traffic_by_topic_and_in_all(used: HttpBroker) -> None:
