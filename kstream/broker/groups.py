@@ -330,11 +330,12 @@ class GroupCoordinator:
         return response
 
     async def delete(self, group_id: str) -> DeletableGroupResult:
-        await self.share.delete_all_states(group_id)
-        response: DeletableGroupResult = await self._runtime.perform(
-            group_id, lambda shard, now_ms, token: delete_group(shard.state, group_id, token)
-        )
-        return response
+        async with self.share.alone_with(group_id):
+            await self.share.delete_all_states(group_id)
+            response: DeletableGroupResult = await self._runtime.perform(
+                group_id, lambda shard, now_ms, token: delete_group(shard.state, group_id, token)
+            )
+            return response
 
     # Topics
 

@@ -2,13 +2,15 @@
 
 The group coordinator decides what is to become of states (`kstream.groups.share`), `ShareStates` does it, and
 the group coordinator writes down that it is done. Heartbeats do not wait for that: members get partitions
-later. Operators' requests do.
+later. Operators' requests do. One such thing at a time is done to a group, so that none undoes half of
+another.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
@@ -30,6 +32,7 @@ from kstream.groups.share.initializing import (
     InitializeStates,
     initialized,
     not_initialized,
+    still_wanted,
 )
 from kstream.groups.share.offsets import ForgetPlan, MovePlan
 from kstream.wire.messages import (
@@ -94,12 +97,24 @@ class ShareGroups:
         self._partitions = partitions
         self._metadata = metadata
         self._listeners: list[OffsetsListener] = []
+        self._locks: dict[str, trio.Lock] = {}
         self._to_initialize: list[InitializeStates] = []
         self._has_some = trio.Event()
 
     def on_offsets_changed(self, listener: OffsetsListener) -> None:
         """Tell it when operators change where groups are."""
         self._listeners.append(listener)
+
+    @asynccontextmanager
+    async def alone_with(self, group_id: str) -> AsyncIterator[None]:
+        """Nothing else is done to the group's states meanwhile."""
+        lock = self._locks.setdefault(group_id, trio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._locks.pop(group_id, None)
 
     async def _perform(self, group_id: str, operation: Operation[GroupShard]) -> Any:
         return await self._runtime.perform(group_id, operation)
@@ -146,7 +161,13 @@ class ShareGroups:
 
     async def _carry_out(self, effect: InitializeStates) -> None:
         try:
-            await self._initialize(effect)
+            async with self.alone_with(effect.group_id):
+                wanted: InitializeStates = await self._perform(
+                    effect.group_id,
+                    lambda shard, now_ms, token: Outcome().reply(token, still_wanted(shard.state, effect)),
+                )
+                if wanted.start_offsets:
+                    await self._initialize(wanted)
         except ApiError as error:
             # A heartbeat tries again, here or where the group is coordinated then.
             log.warning("share group %s: partitions are not initialized yet: %s", effect.group_id, error)
@@ -199,6 +220,10 @@ class ShareGroups:
         NON_EMPTY_GROUP.
         """
         _check_group_id(request.group_id)
+        async with self.alone_with(request.group_id):
+            return await self._alter_offsets(request)
+
+    async def _alter_offsets(self, request: AlterShareGroupOffsetsRequest) -> AlterShareGroupOffsetsResponse:
         plan: MovePlan = await self._perform(
             request.group_id,
             lambda shard, now_ms, token: operations.alter_offsets(shard.state, request, token, now_ms),
@@ -219,8 +244,14 @@ class ShareGroups:
         """Forget where a group that has no members is in topics. Raises ApiError: INVALID_GROUP_ID,
         GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP.
         """
+        _check_group_id(request.group_id)
+        async with self.alone_with(request.group_id):
+            return await self._delete_offsets(request)
+
+    async def _delete_offsets(
+        self, request: DeleteShareGroupOffsetsRequest
+    ) -> DeleteShareGroupOffsetsResponse:
         group_id = request.group_id
-        _check_group_id(group_id)
         names = [topic.topic_name for topic in request.topics]
         plan: ForgetPlan = await self._perform(
             group_id,
@@ -249,7 +280,8 @@ class ShareGroups:
         return DeleteShareGroupOffsetsResponse(responses=responses + plan.refused)
 
     async def delete_all_states(self, group_id: str) -> None:
-        """The first half of deleting a group: its states. Does nothing for groups of other kinds.
+        """The first half of deleting a group: its states, with nothing else done to them until the other half
+        is done (`alone_with`). Does nothing for groups of other kinds.
 
         Raises:
             ApiError: NON_EMPTY_GROUP, or what went wrong with a state.

@@ -83,6 +83,20 @@ def _begun(state: GroupState, group: ShareGroup, topics: Topics, now_ms: int) ->
     return partitions_record(group.group_id, (group.partitions or StatePartitions()).begun(topics))
 
 
+def still_wanted(state: GroupState, effect: InitializeStates) -> InitializeStates:
+    """What of an effect is still to be done: the group may have been deleted since it was asked for."""
+    group = state.share_groups.get(effect.group_id)
+    initializing = {} if group is None or group.partitions is None else group.partitions.initializing
+    starts = {
+        topic_id: {
+            index: start for index, start in starts.items() if index in initializing[topic_id].partitions
+        }
+        for topic_id, starts in effect.start_offsets.items()
+        if topic_id in initializing
+    }
+    return effect._replace(start_offsets={topic_id: each for topic_id, each in starts.items() if each})
+
+
 def initialized(state: GroupState, group_id: str, partitions: Partitions) -> Outcome:
     """The share states of these partitions are there: members may get them."""
     return _ended(state, group_id, partitions, is_done=True)

@@ -16,13 +16,6 @@ from compat.oracle.run import Topic
 from compat.oracle.scenarios.consumer_groups import beat, join
 from compat.oracle.scenarios.consumer_migration import assignment, classic_join, subscription
 from compat.oracle.scenarios.group_members import sync
-from kstream.coordinator.codec import RecordDecoder, encode_record
-from kstream.coordinator.hashing import partition_for
-from kstream.coordinator.outcome import CoordinatorRecord
-from kstream.groups.consumer.metadata_hash import group_hash
-from kstream.records.batch import iter_headers
-from kstream.records.record import iter_records
-from kstream.records.schemas.group import KEYS, VALUES
 from kstream.testing.client import WireClient
 from kstream.wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest
 from kstream.wire.messages.consumer_group_heartbeat import TopicPartitions
@@ -30,8 +23,7 @@ from kstream.wire.messages.delete_groups import DeleteGroupsRequest
 from kstream.wire.messages.find_coordinator import FindCoordinatorRequest
 from kstream.wire.messages.leave_group import LeaveGroupRequest, MemberIdentity
 from kstream.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
-from kstream.wire.schema import Struct
-from tests.groups.consumer.fake_cluster import FakeCluster
+from tests.groups.stored import Namer, log_of, records_in
 from tests.requests import create_topic
 from tests.transactions.wire_producer import until
 
@@ -39,7 +31,6 @@ pytestmark = pytest.mark.java
 
 GROUP = "group"
 SETTINGS = {"group.initial.rebalance.delay.ms": "0", "group.consumer.assignment.interval.ms": "0"}
-_NOW_MS = 1_600_000_000_000
 
 
 class Teller:
@@ -116,68 +107,6 @@ class Teller:
         self.ask(DeleteGroupsRequest(groups_names=[GROUP]), 2)
 
 
-def records_in(data_dir: Path, group: str) -> list[CoordinatorRecord]:
-    """What is in the group's partition of `__consumer_offsets`; written anew, it has the same bytes."""
-    view = memoryview(log_of(data_dir, group).read_bytes())
-    decoder = RecordDecoder(KEYS, VALUES)
-    records, position = [], 0
-    for header in iter_headers(view, partial_ok=True):
-        for record in iter_records(view, position, header=header):
-            decoded = decoder.decode(record.key, record.value)
-            assert decoded is not None
-            assert encode_record(decoded) == (record.key, record.value)
-            records.append(decoded)
-        position += header.size_bytes
-    return records
-
-
-def log_of(data_dir: Path, group: str) -> Path:
-    (log,) = (data_dir / f"__consumer_offsets-{partition_for(group, 50)}").glob("*.log")
-    return log
-
-
-class Namer:
-    """A record as text that two servers can have in common."""
-
-    def __init__(self, topics: dict[bytes, str]) -> None:
-        self._topics = topics
-        self._member_ids: dict[str, str] = {}
-        cluster = FakeCluster()
-        for topic_id, name in topics.items():
-            cluster.put(topic_id, name, {"t1": 4, "other": 1}[name])
-        self._hashes = {
-            group_hash(names, cluster): f"<hash of {names}>" for names in (["t1"], ["other"], ["other", "t1"])
-        }
-
-    def histories(self, records: list[CoordinatorRecord]) -> dict[str, list[str]]:
-        """For each key what it stood for, one value after the other."""
-        found: dict[str, list[str]] = {}
-        for record in records:
-            value = None if record.value is None else self._plain(record.value)
-            key = f"{type(record.key).__name__} {self._plain(record.key)}"
-            found.setdefault(key, []).append(f"{value} v{record.value_version}")
-        return found
-
-    def _plain(self, content: Any, name: str = "") -> Any:
-        if isinstance(content, Struct):
-            fields = type(content).__fields__
-            return {each.name: self._plain(getattr(content, each.name), each.name) for each in fields}
-        if isinstance(content, list):
-            plain = [self._plain(each) for each in content]
-            return sorted(plain, key=repr) if name in ("members", "topic_partitions") else plain
-        if isinstance(content, bytes) and len(content) == 16:
-            return self._topics[content]
-        if isinstance(content, str) and len(content) >= 22:
-            return self._member_ids.setdefault(content, f"<member {len(self._member_ids)}>")
-        if name == "metadata_hash":
-            return self._hashes.get(content, content)
-        if name == "version":
-            return "<version>"
-        if isinstance(content, int) and content > _NOW_MS:
-            return "<now>"
-        return content
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("consumer-groups")
@@ -209,7 +138,7 @@ def test_the_same_story_leaves_the_same_records(folder: Path) -> None:
                     chapter(teller)
                 names = {teller.topic.id: "t1", teller.other.id: "other"}
             server.stop()
-            namer = Namer(names)
+            namer = Namer(names, {"t1": 4, "other": 1})
             records = records_in(server.data_dir, GROUP)
             told[server.name] = namer.histories(records)
             shown = dump([log_of(server.data_dir, GROUP)], "--offsets-decoder")
