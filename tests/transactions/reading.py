@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from kstream.records.batch import iter_headers
 from kstream.records.record import iter_records
 from kstream.testing.client import WireClient
-from kstream.wire.messages.fetch import AbortedTransaction
 from tests.requests import fetch_request
 
 READ_COMMITTED = 1
+
+
+class _Aborted(Protocol):
+    """A transaction whose records a reader drops, as Fetch's answer has it and as the log does."""
+
+    @property
+    def producer_id(self) -> int: ...
+
+    @property
+    def first_offset(self) -> int: ...
 
 
 Seen = tuple[int, bytes]
@@ -39,10 +51,10 @@ def read_on(
     if not records:
         assert isolation_level != READ_COMMITTED or offset == found.last_stable_offset
         return [], offset
-    return _visible(records, list(found.aborted_transactions or ()), offset)
+    return visible_records(records, list(found.aborted_transactions or ()), offset)
 
 
-def _visible(records: bytes, aborted: list[AbortedTransaction], offset: int) -> tuple[list[Seen], int]:
+def visible_records(records: bytes, aborted: Sequence[_Aborted], offset: int) -> tuple[list[Seen], int]:
     """The records from an offset on, and the offset behind the last batch.
 
     A producer's records are aborted from `first_offset` of its entry up to its next marker.
