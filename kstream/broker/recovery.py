@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import trio
 
@@ -20,7 +21,17 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0
 _PROGRESS_S = 5.0
+_SHOWN_PROGRESS_S = 0.2
 _MB = 1_000_000
+
+
+class Progress(NamedTuple):
+    """How far the check is: bytes, and partitions."""
+
+    checked_bytes: int
+    total_bytes: int
+    ready_partitions: int
+    all_partitions: int
 
 
 class Recovery:
@@ -42,6 +53,9 @@ class Recovery:
         self._checked_before = 0
         self.count = 0
         """How many partitions had to be checked."""
+        self.show_progress: Callable[[Progress | None], None] | None = None
+        """Called in a thread several times a second, and with None at the end, in place of lines in the log.
+        """
 
     async def run(self) -> None:
         """Check all of them, as many at a time as `num.recovery.threads.per.data.dir` says."""
@@ -63,6 +77,8 @@ class Recovery:
                 nursery.cancel_scope.cancel()
         finally:
             self._is_running = False
+            if self.show_progress is not None:
+                self.show_progress(None)
         checked_bytes = self._checked_bytes()
         log.info(
             "all %d partitions are checked: %.0f MB in %.1f s",
@@ -92,18 +108,15 @@ class Recovery:
                 del self._ready[key]
 
     async def _tell(self, total_bytes: int, began_s: float) -> None:
+        show = self.show_progress
         while True:
-            await trio.sleep(_PROGRESS_S)
-            checked_bytes = self._checked_bytes()
-            seconds = trio.current_time() - began_s
-            log.info(
-                "checked %.0f of %.0f MB, %d of %d partitions are ready; about %.0f s to go",
-                checked_bytes / _MB,
-                total_bytes / _MB,
-                self.count - len(self._waiting) - len(self._ready),
-                self.count,
-                seconds * max(0, total_bytes - checked_bytes) / max(checked_bytes, 1),
-            )
+            await trio.sleep(_PROGRESS_S if show is None else _SHOWN_PROGRESS_S)
+            ready_count = self.count - len(self._waiting) - len(self._ready)
+            progress = Progress(self._checked_bytes(), total_bytes, ready_count, self.count)
+            if show is None:
+                _log_progress(progress, trio.current_time() - began_s)
+            else:
+                await trio.to_thread.run_sync(show, progress)
 
     async def wait_ready(self, key: PartitionKey, patience_s: float = math.inf) -> None:
         """Return once a partition is checked, or was not to be; it goes before those that nobody wants.
@@ -119,3 +132,14 @@ class Recovery:
             await self._ready.setdefault(key, trio.Event()).wait()
             return
         raise ApiError(ErrorCode.NOT_LEADER_OR_FOLLOWER, f"{key[0]}-{key[1]} is still being checked")
+
+
+def _log_progress(progress: Progress, seconds: float) -> None:
+    log.info(
+        "checked %.0f of %.0f MB, %d of %d partitions are ready; about %.0f s to go",
+        progress.checked_bytes / _MB,
+        progress.total_bytes / _MB,
+        progress.ready_partitions,
+        progress.all_partitions,
+        seconds * max(0, progress.total_bytes - progress.checked_bytes) / max(progress.checked_bytes, 1),
+    )

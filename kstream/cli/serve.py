@@ -17,6 +17,7 @@ from kstream.cli.arguments import Options, Topic
 from kstream.cli.banner import banner, wants_colours
 from kstream.cli.http import Http, open_http
 from kstream.cli.logs import set_up
+from kstream.cli.recovery_bar import show_recovery
 from kstream.cli.signals import Stop
 from kstream.config.broker import BrokerConfig
 from kstream.config.errors import ConfigError
@@ -148,7 +149,7 @@ def _serve(
     if server is None:
         from kstream.server import serve as kstream_server
 
-        server = kstream_server
+        server = partial(kstream_server, opened=show_recovery)
     run_server: Server = server
 
     async def main() -> None:

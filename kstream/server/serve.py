@@ -48,8 +48,9 @@ async def serve(
     """Serve until cancelled, then stop cleanly.
 
     `ready` is called once with the addresses (`host:port`) when clients are served. `topics` are created if
-    they are not there, with so many partitions, or `num.partitions`. For tests, `opened` is given the broker
-    before that, and `registrations` take the place of the registered handlers. `companion` runs beside them.
+    they are not there, with so many partitions, or `num.partitions`. `opened` is given the broker
+    before that. `companion` runs beside them. For tests, `registrations` take the place of the registered
+    handlers.
 
     Raises:
         ListenError, DirectoryInUse, UnusableDirectory, ConfigError: the message says what to do.

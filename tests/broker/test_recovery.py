@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from kstream.broker.recovery import Recovery
+from kstream.broker.recovery import Progress, Recovery
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.directory import LogDirectory
 from tests.api.data_plane import batch, bytes_of, fetch_request, fetched, only, opened, produced, run
@@ -59,6 +59,37 @@ def test_as_many_at_a_time_as_there_are_threads_and_who_is_asked_for_comes_next(
         directory.close()
 
     run(test)
+
+
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_progress_is_shown_or_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, is_shown: bool
+) -> None:
+    shown: list[Progress | None] = []
+
+    async def test() -> None:
+        release = trio.Event()
+
+        async def open_partition(topic: str, index: int) -> None:
+            if index:
+                await release.wait()
+
+        recovery, directory = recovery_of(tmp_path, open_partition, threads=1)
+        if is_shown:
+            recovery.show_progress = shown.append
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(recovery.run)
+            await trio.sleep(6)
+            release.set()
+        directory.close()
+
+    caplog.set_level("INFO")
+    run(test, virtual_time=True)
+    if is_shown:
+        assert shown[0] == Progress(0, 0, 1, 4)
+        assert shown[-1] is None
+    else:
+        assert any("1 of 4 partitions are ready" in message for message in caplog.messages)
 
 
 def test_records_are_served_once_their_partition_is_checked(
