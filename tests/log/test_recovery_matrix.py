@@ -17,7 +17,7 @@ from kstream.log.directory import RECOVERY_POINTS, LogDirectory
 from kstream.log.errors import LogStorageError, UnusableDirectory
 from kstream.log.partition import PartitionLog
 from tests.dying import Died, dying
-from tests.log.support import NOW_MS, append, batch_of, end_transaction, open_log, read_records
+from tests.log.support import NOW_MS, append, batch_of, compact, end_transaction, open_log, read_records
 
 CONFIG = LogConfig(segment_bytes=600, index_interval_bytes=100, retention_ms=-1)
 
@@ -88,6 +88,34 @@ def test_a_recovery_point_that_is_behind_or_ahead(tmp_path: Path, recovery_point
     assert (log.end_offset, len(values(log))) == (38, 19)
     assert log.recovery_point <= 38
     assert append(log, batch_of(1)).base_offset == 38
+
+
+@pytest.mark.parametrize(("log_start", "begins"), [(0, 0), (3, 3), (7, 7), (40, 40), (1000, 1000)])
+def test_a_log_start_that_is_missing_or_behind_or_ahead(tmp_path: Path, log_start: int, begins: int) -> None:
+    log = filled(tmp_path / "t-0")
+    log.delete_records(5)
+    del log  # a crash, and the checkpoint says something else than 5
+    again = open_log(tmp_path / "t-0", CONFIG, log_start_offset=log_start)
+    assert (again.log_start_offset, again.end_offset) == (begins, max(40, begins))
+    found = [record.offset for record in read_records(again) if record.offset >= begins]
+    assert found == list(range(begins, 40))
+    assert append(again, batch_of(1)).base_offset == max(40, begins)
+
+
+@pytest.mark.parametrize("cleaned_offset", [0, 7, 39, 40, 1000])
+def test_a_cleaned_offset_that_is_behind_or_ahead(tmp_path: Path, cleaned_offset: int) -> None:
+    log = filled(tmp_path / "t-0")  # all records have one key
+    compact(log)
+    for number in range(20, 40):
+        append(log, batch_of(2, value=b"%03d" % number))
+    log.roll(NOW_MS)
+    kept = [record.offset for record in read_records(log)]
+    compact(log, cleaned_offset)
+    found = [record.offset for record in read_records(log)]
+    assert found[-1] == kept[-1] == 79
+    assert set(found) <= set(kept)
+    compact(log, 0)
+    assert [record.offset for record in read_records(log)] == [79]
 
 
 def test_a_directory_that_was_copied_while_live(tmp_path: Path) -> None:
