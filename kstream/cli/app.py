@@ -38,6 +38,7 @@ _COMMANDS: list[tuple[str, str, Group]] = [
     ("configs", "Show and change settings of topics, brokers and groups.", _CLUSTER),
     ("cluster", "Who is there: brokers, controller, counts.", _CLUSTER),
     ("top", "Watch topics, rates, groups and lag live.", _CLUSTER),
+    ("stats", "A kstream server's request rates, latencies, errors and queues.", _CLUSTER),
     ("bench", "A quick figure of what this machine does.", _MORE),
 ]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from kstream.web.operation import Operation
-from kstream.web.routes import about, clock, faults, groups, records, topics, waiting
+from kstream.web.routes import about, clock, faults, groups, records, stats, topics, waiting
 
 OPERATIONS: tuple[Operation, ...] = (
     *about.OPERATIONS,
+    *stats.OPERATIONS,
     *topics.OPERATIONS,
     *records.OPERATIONS,
     *groups.OPERATIONS,

@@ -1,0 +1,54 @@
+"""Asking a kstream server over HTTP (`kstream serve --http`): what Kafka's protocol has no request for."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from kstream.replay.errors import NoAnswer, Refused
+
+DEFAULT_HTTP = "127.0.0.1:9644"
+_ASK_S = 10.0
+
+
+@Parameter(name="*")
+@dataclass
+class HttpServer:
+    """Where the server's HTTP side is."""
+
+    http: Annotated[
+        str,
+        Parameter(env_var="KSTREAM_HTTP", help="Where the server offers HTTP, HOST:PORT.", show_default=True),
+    ] = DEFAULT_HTTP
+    token: Annotated[
+        str | None, Parameter(name="--http-token", env_var="KSTREAM_HTTP_TOKEN", help="The server's token.")
+    ] = None
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """The answer's JSON. Raises `NoAnswer`, `Refused`."""
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        content = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://{self.http}{path}", content, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=_ASK_S) as response:
+                answered = response.read()
+        except urllib.error.HTTPError as error:
+            raise Refused(_reason(error)) from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise NoAnswer(self.http, f"{reason}; the server must run with --http {self.http}") from None
+        return json.loads(answered) if answered else None
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["message"])
+    except (ValueError, KeyError, OSError):
+        return f"the server answered {error.code} {error.reason}"
