@@ -13,6 +13,7 @@ from typing import NamedTuple, NoReturn
 
 from kstream import __version__
 
+LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _DESCRIPTION = "A streaming server that speaks the Apache Kafka protocol: stock clients connect unchanged."
@@ -53,6 +54,7 @@ class Options(NamedTuple):
     log_level: str
     http: str | None = None
     http_token: str | None = None
+    log_format: str = "text"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -87,6 +89,7 @@ def parse(argv: Sequence[str]) -> Options:
         log_level=parsed.log_level,
         http=parsed.http,
         http_token=parsed.http_token,
+        log_format=parsed.log_format,
     )
 
 
@@ -155,6 +158,13 @@ def make_parser() -> argparse.ArgumentParser:
         choices=LOG_LEVELS,
         default="info",
         help=f"least level that is logged: {', '.join(LOG_LEVELS)} (default: info)",
+    )
+    add(
+        "--log-format",
+        metavar="FORMAT",
+        choices=LOG_FORMATS,
+        default="text",
+        help="text for people, or json: one object a line (default: text)",
     )
     add(
         "--version",

@@ -6,9 +6,13 @@ thousand times a second must fill no disk, and what it calls itself must not loo
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+import time
 from typing import TextIO
+
+from kstream.cli.advice import advice
 
 _COLOURS = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m", logging.CRITICAL: "\x1b[31m"}
 
@@ -43,6 +47,25 @@ class _Moderation(logging.Filter):
         return True
 
 
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a line, tracebacks in it, under the names that structlog gives."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        seconds, fraction = divmod(record.created, 1)
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        fields = {
+            "timestamp": f"{at}.{int(fraction * 1000):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name.removeprefix("kstream."),
+            "event": _cut(record.getMessage()),
+        }
+        if told := advice(record):
+            fields["advice"] = told
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return json.dumps(fields, ensure_ascii=False)
+
+
 class _LineFormatter(logging.Formatter):
     """`06:24:21.123 WARNING server.connection: ...`, with colours if they are wanted."""
 
@@ -56,9 +79,9 @@ class _LineFormatter(logging.Formatter):
         return f"{super().formatTime(record, datefmt)}.{int(record.msecs):03d}"
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        message = record.message
-        if len(message) > _MESSAGE_CHARACTERS_MAX:
-            message = f"{message[:_MESSAGE_CHARACTERS_MAX]}..."
+        message = _cut(record.message)
+        if told := advice(record):
+            message = f"{message}; {told}"
         if not message.isprintable():
             message = "".join(
                 character if character.isprintable() else repr(character)[1:-1] for character in message
@@ -73,10 +96,18 @@ class _LineFormatter(logging.Formatter):
         return f"{colour}{line}\x1b[0m" if colour else line
 
 
-def set_up(level: str, *, stream: TextIO | None = None, has_colours: bool = False) -> None:
+def _cut(message: str) -> str:
+    if len(message) <= _MESSAGE_CHARACTERS_MAX:
+        return message
+    return f"{message[:_MESSAGE_CHARACTERS_MAX]}..."
+
+
+def set_up(
+    level: str, *, stream: TextIO | None = None, has_colours: bool = False, as_json: bool = False
+) -> None:
     """Log to `stream` (default: standard error) from `level` on: debug, info, warning or error."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(_LineFormatter(has_colours=has_colours))
+    handler.setFormatter(_JsonFormatter() if as_json else _LineFormatter(has_colours=has_colours))
     handler.addFilter(_Moderation())
     root = logging.getLogger()
     root.handlers[:] = [handler]

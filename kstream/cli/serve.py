@@ -72,7 +72,7 @@ def run(options: Options, *, server: Server | None = None) -> int:
     stop = Stop(stop_s_max=_STOP_S_MAX)
     stop.install()
     has_colours = wants_colours(sys.stderr)
-    set_up(options.log_level, has_colours=has_colours)
+    set_up(options.log_level, has_colours=has_colours, as_json=options.log_format == "json")
     data_dir: Path | None = None
     http: Http | None = None
     try:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import json
 import logging
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
 from kstream.cli.logs import set_up
+from kstream.log.errors import LogStorageError
 
 log = logging.getLogger("kstream.tests")
 
@@ -54,3 +58,37 @@ def test_a_flood_is_cut_and_counted(stream: io.StringIO, monkeypatch: pytest.Mon
     now_s += 11
     log.info("refused %d", 7)
     assert stream.getvalue().endswith("refused 7 (980 more like this were left out before)\n")
+
+
+def _set_up_json(stream: io.StringIO) -> None:
+    set_up("info", stream=stream, as_json=True)
+
+
+def test_json_has_one_object_a_line_whatever_others_say(stream: io.StringIO) -> None:
+    _set_up_json(stream)
+    log.info("refused %s", 'a"\n{"level": "error"}\x1b[31m')
+    try:
+        raise ZeroDivisionError("by nothing")
+    except ZeroDivisionError:
+        log.exception("failed")
+    refused, failed = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert (refused["level"], refused["logger"]) == ("info", "tests")
+    assert refused["event"] == 'refused a"\n{"level": "error"}\x1b[31m'
+    assert "\x1b" not in stream.getvalue()
+    assert datetime.fromisoformat(refused["timestamp"]).tzinfo is not None
+    assert failed["exception"].endswith("ZeroDivisionError: by nothing")
+    assert "report it" in failed["advice"]
+
+
+def test_a_full_disk_says_what_to_do(stream: io.StringIO) -> None:
+    try:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as cause:
+            raise LogStorageError("t-0: No space left on device") from cause
+    except LogStorageError as error:
+        log.error("cannot append to %s-%d: %s", "t", 0, error)
+        log.info("cannot append to %s-%d: %s", "t", 0, error)
+    told, only_said = stream.getvalue().splitlines()
+    assert told.endswith("No space left on device; free space on the disk, or point --data to a larger one")
+    assert only_said.endswith("No space left on device")
