@@ -46,7 +46,7 @@ def failing_fetch(fault: Fault, code: ErrorCode, handler: Handler) -> Handler:
         is_meant = meant_by(fault, context)
         for topic in response.responses:
             if is_meant(topic):
-                refusals.spoil(topic, code)
+                refusals.spoil_topic(topic, code)
                 for partition in topic.partitions:
                     partition.high_watermark = -1
         if session is not None:

@@ -115,25 +115,40 @@ def _identify(answer: Any, value: str | int) -> None:
             return
 
 
-def spoil(answer: Struct, code: ErrorCode, is_meant: IsMeant | None = None) -> None:
-    """Put the error wherever an answer can have one; with `is_meant`, of topics those alone that are."""
+def spoil(answer: Message, code: ErrorCode, is_meant: IsMeant | None = None) -> None:
+    """Put the error wherever an answer can have one; with `is_meant`, of topics those alone that are.
+
+    What is wrong with the parts of an answer is not said of the whole, as brokers do.
+    """
+    had = getattr(answer, "error_code", 0)
+    if _spoil_part(answer, code, is_meant) and hasattr(answer, "error_code"):
+        answer.error_code = had
+
+
+def spoil_topic(topic: Struct, code: ErrorCode) -> None:
+    """Put the error wherever this part of an answer can have one."""
+    _spoil_part(topic, code, None)
+
+
+def _spoil_part(answer: Struct, code: ErrorCode, is_meant: IsMeant | None) -> bool:
+    """Whether there were parts."""
     lists = [field.name for field in answer.__fields__ if field.kind == "array" and field.struct is not None]
     elements = [each for name in lists for each in getattr(answer, name) or ()]
     with_codes = [each for each in elements if _has_code(type(each))]
     for name in _CODES:
-        # What is wrong with an element is said there alone, as brokers do.
-        if hasattr(answer, name) and not (with_codes and isinstance(answer, Message)):
+        if hasattr(answer, name):
             setattr(answer, name, code)
     if hasattr(answer, "error_message"):
         answer.error_message = MESSAGE
     for each in with_codes:
         if is_meant is None or not _names_topic(each) or is_meant(each):
-            spoil(each, code, is_meant)
+            _spoil_part(each, code, is_meant)
     records = getattr(answer, "records", None)
     if records is not None:
         if isinstance(records, LogSlice):
             records.release()
         answer.records = b""  # type: ignore[attr-defined]
+    return bool(with_codes)
 
 
 def _names_topic(element: Struct) -> bool:
