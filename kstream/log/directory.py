@@ -300,6 +300,19 @@ class LogDirectory:
         else:
             self._log_start_offsets.pop(key, None)
 
+    def write_copied_checkpoints(
+        self,
+        target: Path,
+        recovery_points: dict[PartitionKey, int],
+        log_starts: dict[PartitionKey, int],
+    ) -> None:
+        """Write the checkpoints of a copy, with the given offsets of logs that are open. Raises OSError."""
+        write_offsets(target / RECOVERY_POINTS, self._recovery_points | recovery_points, sync=False)
+        write_offsets(target / LOG_START_OFFSETS, self._log_start_offsets | log_starts, sync=False)
+        write_offsets(target / HIGH_WATERMARKS, self._high_watermarks, sync=False)
+        if self._cleaned_offsets:
+            write_offsets(target / CLEANED_OFFSETS, self._cleaned_offsets, sync=False)
+
     def abandon(self) -> None:
         """End as a process does that is killed: nothing is written down."""
         self._lock.release()

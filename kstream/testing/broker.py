@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
@@ -13,16 +12,20 @@ from typing import Self, TypeVar
 from kstream.broker.broker import Broker as InnerBroker
 from kstream.broker.metadata.create_topics import NewTopic, create_topics
 from kstream.broker.metadata.delete_topics import TopicKey, delete_topics
+from kstream.broker.snapshot import write_snapshot
 from kstream.errors import ApiError
 from kstream.replay.event import Event
 from kstream.testing import positions, report
+from kstream.testing.aio import in_thread
 from kstream.testing.clock import TestingClock, leap
 from kstream.testing.errors import BrokerNotRunning
 from kstream.testing.faults import BrokerFaults
+from kstream.testing.loading import load, partitions_needed
 from kstream.testing.producing import partition_count, produce_record
 from kstream.testing.reading import committed_records
 from kstream.testing.server import Server
 from kstream.testing.settling import settle
+from kstream.testing.snapshots import Snapshot, temporary_folder
 from kstream.testing.thread import ServerThread
 from kstream.testing.watching import ReturnedError
 from kstream.wire.apis import ApiKey
@@ -64,6 +67,8 @@ class Broker:
         self._settings = {"connections.max.idle.ms": "-1", "listeners": "PLAINTEXT://127.0.0.1:0"}
         self._settings |= with_dots(settings)
         self._server: Server | None = None
+        self._snapshots: list[Snapshot] = []
+        self._ahead_ms = 0
         self._ephemeral: Path | None = None
         self.faults = BrokerFaults(self._faulty)
         """What goes wrong on purpose."""
@@ -78,11 +83,12 @@ class Broker:
         """
         if self._server is not None:
             raise RuntimeError("the broker was started already: make another one")
-        data_dir = self._data_dir
+        data_dir = self._data_dir or self._ephemeral
         if data_dir is None:
-            data_dir = self._ephemeral = Path(tempfile.mkdtemp(prefix="kstream-testing-"))
+            data_dir = self._ephemeral = temporary_folder()
         try:
             self.clock = TestingClock(self._leap)
+            self.clock.move(self._ahead_ms)
             server = Server(self._settings, data_dir, self.clock, self._topics)
             server.start()
         except BaseException:
@@ -110,6 +116,53 @@ class Broker:
         first.
         """
         self._started.restart()
+
+    # Whole states
+
+    def snapshot(self, path: Path | None = None) -> Snapshot:
+        """Keep everything as it is now: records, groups, transactions, metadata.
+
+        It is in a temporary folder that goes with this broker, or in `path`, a directory that is new or
+        empty. `restore` goes back to it, and `Broker(data_dir=snapshot.path)` works on it.
+
+        Raises:
+            UnusableDirectory: there is something in `path`, or it cannot be written.
+        """
+        target = temporary_folder() if path is None else path
+        self._copy_to(target)
+        snapshot = Snapshot(target, is_temporary=path is None)
+        self._snapshots.append(snapshot)
+        return snapshot
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a snapshot: what happened since did not. Clients lose their connections, and find the
+        broker at the same address; the clock goes on.
+        """
+        self._started.go_back(snapshot.copy_to)
+
+    def fork(self) -> Broker:
+        """Another broker with the state, settings and time of this one, at an address of its own; neither
+        knows what the other does from now on. Use it as a context manager.
+        """
+        other = Broker()
+        other._settings = self._settings | {"listeners": other._settings["listeners"]}
+        other._ahead_ms = self.clock.ahead_ms
+        other._ephemeral = temporary_folder()
+        self._copy_to(other._ephemeral)
+        return other
+
+    def _copy_to(self, target: Path) -> None:
+        broker = self._running.broker
+        self._running.run(lambda: write_snapshot(broker, target))
+
+    async def __aenter__(self) -> Self:
+        await in_thread(self.start)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await in_thread(self.stop)
 
     def __enter__(self) -> Self:
         self.start()
@@ -201,6 +254,27 @@ class Broker:
             )
         )
 
+    def load(self, path: str | Path, topic: str | None = None) -> int:
+        """Append the records of a file of JSON Lines, as `kstream replay` writes them, and return how many.
+
+        Keys, values, headers and times are kept, and partitions where the lines have them. Without `topic`
+        the file's name says which; one that is not there is created with as many partitions as needed.
+
+        Raises:
+            ReplayError: a line is not such a record; those before it are there.
+            ApiError: what Produce answers.
+        """
+        path = Path(path)
+        name = path.name.partition(".")[0] if topic is None else topic
+        broker, handler = self._running.broker, self._started.registrations[ApiKey.PRODUCE].handler
+
+        async def work() -> int:
+            if name not in broker.metadata.image.topics_by_name:
+                await broker.create_missing_topics([(name, partitions_needed(path))])
+            return await load(broker, handler, path, name)
+
+        return self._running.run(work)
+
     def records(self, topic: str, partition: int | None = None) -> list[Event]:
         """What a consumer that reads committed finds: by partition, then by offset.
 
@@ -269,6 +343,8 @@ class Broker:
         self._running.run(lambda: leap(self._running.broker, self.clock, by_ms))
 
     def _remove(self) -> None:
+        for snapshot in self._snapshots:
+            snapshot.remove()
         if self._ephemeral is not None:
             shutil.rmtree(self._ephemeral, ignore_errors=True)
 
