@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 import kstream.api
@@ -58,6 +59,7 @@ def handles(
     return register
 
 
+@cache
 def load() -> dict[int, Registration]:
     """Import every handler module and return the registrations by API key."""
     for module in pkgutil.iter_modules(kstream.api.__path__):

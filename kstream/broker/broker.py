@@ -27,6 +27,7 @@ from kstream.faults import Faults
 from kstream.log.config import LogConfig
 from kstream.log.directory import LogDirectory
 from kstream.log.errors import LogStorageError
+from kstream.log.platform import NATIVE
 
 log = logging.getLogger(__name__)
 
@@ -95,13 +96,22 @@ class Broker:
         )
 
     @classmethod
-    def open(cls, data_dir: Path, config: BrokerConfig, clock: Clock) -> Broker:
+    def open(
+        cls, data_dir: Path, config: BrokerConfig, clock: Clock, *, is_ephemeral: bool = False
+    ) -> Broker:
         """Take the data directory, recover what a crash left, and replay the metadata log.
+
+        Where it is ephemeral, removed by whoever made it, nothing is synced: no power cut matters to it.
 
         Raises:
             DirectoryInUse, UnusableDirectory: the message says what to do.
         """
-        directory = LogDirectory.open(data_dir, node_id=config.node_id, cluster_id=config.cluster_id)
+        directory = LogDirectory.open(
+            data_dir,
+            node_id=config.node_id,
+            cluster_id=config.cluster_id,
+            platform=NATIVE.without_sync() if is_ephemeral else NATIVE,
+        )
         try:
             metadata = MetadataStore.open(directory, config, clock)
             set_strays_aside(directory, metadata.image)

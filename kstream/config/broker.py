@@ -164,6 +164,8 @@ class BrokerConfig:
         Values were checked when they were set (`kstream.config.dynamic`); whoever asked for it by `on_change`
         is told.
         """
+        if self.dynamic_broker == broker and self.dynamic_default == default:
+            return
         self.dynamic_broker = dict(broker)
         self.dynamic_default = dict(default)
         self._refresh()

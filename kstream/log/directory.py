@@ -107,7 +107,7 @@ class LogDirectory:
             raise UnusableDirectory(f"cannot make the directory {path}: {error.strerror}") from error
         lock = DirectoryLock(path)
         try:
-            meta = settle(path, node_id=node_id, cluster_id=cluster_id)
+            meta = settle(path, node_id=node_id, cluster_id=cluster_id, sync=platform.has_sync)
             directory = cls(path, lock, meta, platform, open_files_max)
             if directory.was_clean:
                 # From here on this start is not clean until it says so itself, a power cut included.
@@ -252,7 +252,7 @@ class LogDirectory:
         """Note that a partition is compacted up to an offset. May run in a thread. Raises OSError."""
         self._cleaned_offsets[topic, index] = offset
         with self._checkpointing:
-            write_offsets(self.path / CLEANED_OFFSETS, dict(self._cleaned_offsets))
+            self._write_offsets(CLEANED_OFFSETS, self._cleaned_offsets)
 
     def write_checkpoints(self) -> None:
         """Write down recovery points, log starts and high watermarks. May run in a thread. Raises OSError.
@@ -277,11 +277,11 @@ class LogDirectory:
             self._recovery_points[key] = log.recovery_point
             self._high_watermarks[key] = log.high_watermark
             self._note_log_start(key, log)
-        write_offsets(self.path / RECOVERY_POINTS, dict(self._recovery_points))
-        write_offsets(self.path / LOG_START_OFFSETS, dict(self._log_start_offsets))
-        write_offsets(self.path / HIGH_WATERMARKS, dict(self._high_watermarks))
+        self._write_offsets(RECOVERY_POINTS, self._recovery_points)
+        self._write_offsets(LOG_START_OFFSETS, self._log_start_offsets)
+        self._write_offsets(HIGH_WATERMARKS, self._high_watermarks)
         if self._cleaned_offsets or (self.path / CLEANED_OFFSETS).exists():
-            write_offsets(self.path / CLEANED_OFFSETS, dict(self._cleaned_offsets))
+            self._write_offsets(CLEANED_OFFSETS, self._cleaned_offsets)
 
     def write_log_starts(self) -> None:
         """Write down log starts alone, before a client is told that records are gone. May run in a thread.
@@ -292,13 +292,16 @@ class LogDirectory:
             for key, log in list(self._logs.items()):
                 if not log.is_deleted:
                     self._note_log_start(key, log)
-            write_offsets(self.path / LOG_START_OFFSETS, dict(self._log_start_offsets))
+            self._write_offsets(LOG_START_OFFSETS, self._log_start_offsets)
 
     def _note_log_start(self, key: PartitionKey, log: PartitionLog) -> None:
         if log.log_start_offset > log.segments[0].base_offset:
             self._log_start_offsets[key] = log.log_start_offset
         else:
             self._log_start_offsets.pop(key, None)
+
+    def _write_offsets(self, name: str, offsets: dict[PartitionKey, int]) -> None:
+        write_offsets(self.path / name, dict(offsets), sync=self._platform.has_sync)
 
     def write_copied_checkpoints(
         self,
@@ -315,6 +318,8 @@ class LogDirectory:
 
     def abandon(self) -> None:
         """End as a process does that is killed: nothing is written down."""
+        for log in self._logs.values():
+            log.close(clean=False)
         self._lock.release()
 
     def close_logs(self, logs: Iterable[PartitionLog]) -> list[LogStorageError]:
@@ -334,7 +339,7 @@ class LogDirectory:
             if not self.unrecovered and all(log.is_clean for log in self._logs.values()):
                 content = f'{{"version":0,"brokerEpoch":{broker_epoch}}}'
                 self._platform.sync_directory(self.path)
-                replace_file(self.path / CLEAN_SHUTDOWN, content.encode(), sync=True)
+                replace_file(self.path / CLEAN_SHUTDOWN, content.encode(), sync=self._platform.has_sync)
         finally:
             self._lock.release()
 

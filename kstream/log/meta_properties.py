@@ -24,7 +24,7 @@ class MetaProperties(NamedTuple):
     directory_id: bytes
 
 
-def settle(directory: Path, *, node_id: int, cluster_id: str | None) -> MetaProperties:
+def settle(directory: Path, *, node_id: int, cluster_id: str | None, sync: bool = True) -> MetaProperties:
     """Read the file, or write it for a new directory; `cluster_id` None accepts any, and invents one if there
     is none.
 
@@ -35,7 +35,7 @@ def settle(directory: Path, *, node_id: int, cluster_id: str | None) -> MetaProp
         content = path.read_text("utf-8", "replace")
     except FileNotFoundError:
         fresh = MetaProperties(cluster_id or format_uuid(random_uuid()), node_id, random_uuid())
-        _write(path, fresh)
+        _write(path, fresh, sync=sync)
         return fresh
     values = _parse(content)
     try:
@@ -55,11 +55,11 @@ def settle(directory: Path, *, node_id: int, cluster_id: str | None) -> MetaProp
         )
     known = MetaProperties(known_cluster_id, known_node_id, directory_id)
     if not has_directory_id:
-        _write(path, known)
+        _write(path, known, sync=sync)
     return known
 
 
-def _write(path: Path, meta: MetaProperties) -> None:
+def _write(path: Path, meta: MetaProperties, *, sync: bool) -> None:
     lines = [
         f"cluster.id={meta.cluster_id}",
         f"directory.id={format_uuid(meta.directory_id)}",
@@ -67,7 +67,7 @@ def _write(path: Path, meta: MetaProperties) -> None:
         "version=1",
         "",
     ]
-    replace_file(path, "\n".join(lines).encode(), sync=True)
+    replace_file(path, "\n".join(lines).encode(), sync=sync)
 
 
 def _parse(content: str) -> dict[str, str]:

@@ -45,6 +45,7 @@ class Platform:
         "has_nowait",
         "has_sendfile",
         "has_syncfs",
+        "has_sync",
         "open_files",
         "write_vector",
     )
@@ -64,6 +65,8 @@ class Platform:
         self.has_sendfile = sendfile
         self.has_nowait = nowait
         self.has_syncfs = syncfs
+        self.has_sync = True
+        """Whether anything needs to be on the disk."""
         write_vector: Callable[[int, Sequence[Buffer], int], int] = os.pwritev if pwritev else _join_write
         self._write_vector = self.write_vector = write_vector
         self._guard: Callable[[int], None] | None = None
@@ -74,6 +77,12 @@ class Platform:
         """The same for other logs, whose open files are counted by themselves."""
         other = copy.copy(self)
         other.open_files = OpenFiles(limit)
+        return other
+
+    def without_sync(self) -> Platform:
+        """The same for data that goes with the process that made it."""
+        other = copy.copy(self)
+        other.has_sync = False
         return other
 
     @classmethod
@@ -126,6 +135,8 @@ class Platform:
 
     def sync_data(self, fd: int) -> None:
         """Return once the data is on the disk. Blocks: for a thread. A failure must never be retried."""
+        if not self.has_sync:
+            return
         if self.has_fdatasync:
             os.fdatasync(fd)
             return
@@ -200,6 +211,8 @@ class Platform:
 
     def sync_path(self, path: str | os.PathLike[str]) -> None:
         """`sync_data` of a file that need not exist: what can be missing can be made anew."""
+        if not self.has_sync:
+            return
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -211,6 +224,8 @@ class Platform:
 
     def sync_directory(self, path: str | os.PathLike[str]) -> None:
         """Make creations, renames and deletions in a directory durable."""
+        if not self.has_sync:
+            return
         fd = os.open(path, os.O_RDONLY)
         try:
             os.fsync(fd)

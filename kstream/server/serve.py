@@ -44,6 +44,7 @@ async def serve(
     opened: Callable[[Broker], None] | None = None,
     registrations: Mapping[int, Registration] | None = None,
     companion: Companion | None = None,
+    is_ephemeral: bool = False,
 ) -> None:
     """Serve until cancelled, then stop cleanly.
 
@@ -59,7 +60,7 @@ async def serve(
     listeners = bind(config.listeners)
     config.bound_listeners = tuple(bound.listener for bound in listeners)
     try:
-        broker = Broker.open(data_dir, config, clock or SystemClock())
+        broker = Broker.open(data_dir, config, clock or SystemClock(), is_ephemeral=is_ephemeral)
         try:
             if opened is not None:
                 opened(broker)

@@ -89,7 +89,13 @@ class Broker:
         try:
             self.clock = TestingClock(self._leap)
             self.clock.move(self._ahead_ms)
-            server = Server(self._settings, data_dir, self.clock, self._topics)
+            server = Server(
+                self._settings,
+                data_dir,
+                self.clock,
+                self._topics,
+                is_ephemeral=self._ephemeral is not None,
+            )
             server.start()
         except BaseException:
             self._remove()

@@ -33,11 +33,15 @@ class Server:
         data_dir: Path,
         clock: TestingClock,
         topics: list[tuple[str, int | None]],
+        *,
+        is_ephemeral: bool,
     ) -> None:
+        """`is_ephemeral`: `data_dir` goes with this server, which then need not leave it in order."""
         self._settings = {**settings, "log.dirs": str(data_dir)}
         self._data_dir = data_dir
         self._clock = clock
         self._topics = topics
+        self._is_ephemeral = is_ephemeral
         self._thread: ServerThread | None = None
         self._faults = Faults()
         self._is_settled = threading.Event()
@@ -52,7 +56,13 @@ class Server:
         try:
             config = self._configured()
             thread = ServerThread(
-                config, self._data_dir, self._clock, self._topics, self.registrations, self._opened
+                config,
+                self._data_dir,
+                self._clock,
+                self._topics,
+                self.registrations,
+                self._opened,
+                is_ephemeral=self._is_ephemeral,
             )
             thread.start()
             # A server that comes back is where its clients look for it.
@@ -87,6 +97,8 @@ class Server:
         """Stop cleanly, if it runs. Raises what ended the server before its time."""
         self._is_settled.wait()
         if self._thread is not None:
+            if self._is_ephemeral:
+                self._thread.crash()
             self._thread.stop()
 
     def crash(self) -> None:

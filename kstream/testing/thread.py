@@ -35,10 +35,18 @@ class ServerThread:
         topics: list[tuple[str, int | None]],
         registrations: Mapping[int, Registration],
         opened: Callable[[Broker], None],
+        *,
+        is_ephemeral: bool,
     ) -> None:
         """`opened` is given the broker, in its thread, before clients are served."""
         self._serve = partial(
-            serve, config, data_dir, clock=clock, topics=topics, registrations=registrations
+            serve,
+            config,
+            data_dir,
+            clock=clock,
+            topics=topics,
+            registrations=registrations,
+            is_ephemeral=is_ephemeral,
         )
         self._clock = clock
         self._tell_opened = opened
