@@ -154,6 +154,8 @@ class Platform:
         Returns whether it is; False where that cannot be done or told. Linux tells since 5.8, of every error
         since the file was opened.
         """
+        if not self.has_sync:
+            return True
         if not self.has_syncfs:
             return False
         import ctypes  # seldom needed
