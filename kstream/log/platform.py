@@ -44,8 +44,8 @@ class Platform:
         "has_fdatasync",
         "has_nowait",
         "has_sendfile",
-        "has_syncfs",
         "has_sync",
+        "has_syncfs",
         "open_files",
         "write_vector",
     )
