@@ -145,7 +145,7 @@ class ConsumerGroup(Group):
         """Let these join, and all who are in reconcile until they have all partitions between them."""
         self.find()
         self._beat(indexes, lambda member: member.joining(self._topic))
-        until(lambda: self._round() == PARTITIONS)
+        until(lambda: self._round() == PARTITIONS and all(self._members[index].held for index in indexes))
 
     def join_last(self) -> tuple[float, int]:
         """Let the last one join a settled group, and all reconcile: seconds, and rounds of heartbeats.

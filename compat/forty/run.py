@@ -19,6 +19,7 @@ from compat.server_process import ServerProcess
 from compat.story import ClientMissing
 
 _SETTLE_S = 120.0
+_START_TIMEOUT_S = 60.0  # forty clients that connect anew leave little of a small machine
 _ASK_AGAIN_S = 0.5
 Tell = Callable[[str], None]
 
@@ -41,7 +42,8 @@ def run(
     counts = Counter(each.what for each in happenings if each.place >= 0)
     said = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
     tell(f"seed {seed}: {len(places)} consumers, {seconds:.0f} s, {server_kills} server kills: {said}")
-    with KafkaServer(SETTINGS) if with_kafka else KstreamServer(SETTINGS) as server:
+    own = KafkaServer(SETTINGS) if with_kafka else KstreamServer(SETTINGS, start_timeout_s=_START_TIMEOUT_S)
+    with own as server:
         under = Load(server.bootstrap, {place.group for place in places})
         under.prepare()
         under.start()

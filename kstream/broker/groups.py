@@ -28,8 +28,9 @@ from kstream.coordinator.outcome import Outcome
 from kstream.errors import ApiError, ErrorCode
 from kstream.groups.commit import WantedTopic, commit_offsets, delete_offsets, fetch_offsets
 from kstream.groups.consumer.describe import describe_consumer_group
-from kstream.groups.consumer.heartbeat import check_request
+from kstream.groups.consumer.heartbeat import check_request, consumer_at_ease
 from kstream.groups.consumer.heartbeat import heartbeat as consumer_heartbeat
+from kstream.groups.consumer.timers import session_key as consumer_session_key
 from kstream.groups.describe import CONSUMER_TYPE, delete_group, describe_group, list_groups
 from kstream.groups.expiry import forget_topics
 from kstream.groups.heartbeat import heartbeat, leave_group, member_at_ease
@@ -211,6 +212,24 @@ class GroupCoordinator:
             lambda shard, now_ms, token: consumer_heartbeat(shard.state, request, caller, token, now_ms),
         )
         return response
+
+    def renew_consumer(
+        self, request: ConsumerGroupHeartbeatRequest, caller: Caller, interval_ms: int
+    ) -> bool:
+        """Do as `consumer_heartbeat` for a member that has nothing to say and hears what it heard, at once;
+        False if it is not so. HOT.
+        """
+        coordinated = self._runtime.at_rest(request.group_id)
+        if coordinated is None or not self.has_consumer_groups:
+            return False
+        state = coordinated.shard.state
+        member = consumer_at_ease(state, request, caller)
+        config = state.cluster.consumer_config(request.group_id)
+        if member is None or config.heartbeat_interval_ms != interval_ms:
+            return False
+        key = consumer_session_key(request.group_id, member.member_id)
+        coordinated.set_timer(key, state.session_timeout_ms(request.group_id))
+        return True
 
     async def describe_consumer_group(self, group_id: str) -> ConsumerDescribedGroup:
         _check_group_id(group_id)

@@ -124,7 +124,7 @@ class Dispatcher:
         parts = endpoint.encode(response, correlation_id)
         if key == ApiKey.PRODUCE:
             self._repeats.learn(frame, context, request, response, parts)
-        elif key == ApiKey.HEARTBEAT:
+        elif key in beats.APIS:
             beats.learn(frame, context, request, response, parts)
         return parts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import trio.testing
 
@@ -18,6 +18,10 @@ from kstream.server.dispatch import Dispatcher
 from kstream.wire.apis import ApiKey
 from kstream.wire.codec import decode
 from kstream.wire.headers import request_frame
+from kstream.wire.messages.consumer_group_heartbeat import (
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse,
+)
 from kstream.wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kstream.wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
 from kstream.wire.messages.leave_group import LeaveGroupRequest
@@ -26,13 +30,15 @@ from tests.api.data_plane import opened, run
 
 GROUP = "group"
 SESSION_MS = 10_000
+CONSUMER_SESSION_S = 45
 VERSION = 4
 CALLER = Caller("client", "/127.0.0.1", 2)
 
 
 @asynccontextmanager
-async def coordinating(data_dir: Path) -> AsyncIterator[Broker]:
-    async with opened(data_dir) as broker, trio.open_nursery() as nursery:
+async def coordinating(data_dir: Path, *topics: str) -> AsyncIterator[Broker]:
+    settings = {"group_consumer_assignment_interval_ms": "0"}
+    async with opened(data_dir, *topics, **settings) as broker, trio.open_nursery() as nursery:
         await broker.groups.ensure_topic()
         nursery.start_soon(broker.groups.run_forever)
         yield broker
@@ -143,3 +149,77 @@ def test_it_hears_that_it_has_left(tmp_path: Path) -> None:
             assert await member.beat() == ErrorCode.UNKNOWN_MEMBER_ID
 
     run(test)
+
+
+class Consumer:
+    """A connection with a member of a KIP-848 group."""
+
+    def __init__(self, broker: Broker, name: str) -> None:
+        self.context = RequestContext(broker)
+        self._dispatcher = Dispatcher(registry.load())
+        self._name = name
+        self.epoch = 0
+
+    async def ask(self, **said: Any) -> ConsumerGroupHeartbeatResponse:
+        request = ConsumerGroupHeartbeatRequest(
+            group_id=GROUP, member_id=self._name, member_epoch=self.epoch, **said
+        )
+        frame = request_frame(request, 1, 7, "client")
+        parts = await self._dispatcher.answer(memoryview(frame)[4:], self.context)
+        answer = b"".join(cast("list[bytes]", parts))
+        assert int.from_bytes(answer[4:8], "big") == 7
+        response = decode(ConsumerGroupHeartbeatResponse, answer, 1, offset=9)
+        if response.error_code == 0:
+            self.epoch = response.member_epoch
+        return response
+
+    async def join(self) -> ConsumerGroupHeartbeatResponse:
+        return await self.ask(rebalance_timeout_ms=10_000, subscribed_topic_names=["t"], topic_partitions=[])
+
+
+def shares(response: ConsumerGroupHeartbeatResponse) -> int | None:
+    """How many partitions an answer gives; None if it says nothing of them."""
+    if response.assignment is None:
+        return None
+    return sum(len(topic.partitions) for topic in response.assignment.topic_partitions)
+
+
+def test_members_of_kip_848_repeat_themselves_too(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with coordinating(tmp_path, "t") as broker:
+            first, second = Consumer(broker, "first"), Consumer(broker, "second")
+            assert shares(await first.join()) == 2
+            assert first.context.beat is None
+            answers = [await first.ask() for _ in range(2)]
+            known = first.context.beat
+            assert known is not None
+            answers += [await first.ask() for _ in range(3)]
+            assert first.context.beat is known, "it was decoded again"
+            assert all(answer == answers[0] for answer in answers)
+            assert shares(answers[0]) is None
+
+            await second.join()
+            assert shares(await first.ask()) == 1
+            assert (await first.ask(topic_partitions=[])).error_code == 0
+            assert (await second.ask()).error_code == 0
+
+            left = ConsumerGroupHeartbeatRequest(group_id=GROUP, member_id="first", member_epoch=-1)
+            await broker.groups.consumer_heartbeat(left, CALLER)
+            assert (await first.ask()).error_code == ErrorCode.UNKNOWN_MEMBER_ID
+
+    run(test, virtual_time=True)
+
+
+def test_it_renews_the_session_of_a_member_of_kip_848(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with coordinating(tmp_path, "t") as broker:
+            member = Consumer(broker, "member")
+            await member.join()
+            for _ in range(5):
+                assert (await member.ask()).error_code == 0
+                await trio.sleep(CONSUMER_SESSION_S - 1)
+            assert (await member.ask()).error_code == 0
+            await trio.sleep(CONSUMER_SESSION_S + 1)
+            assert (await member.ask()).error_code == ErrorCode.UNKNOWN_MEMBER_ID
+
+    run(test, virtual_time=True)

@@ -176,6 +176,17 @@ def _says_nothing_new(
     )
 
 
+def consumer_at_ease(
+    state: GroupState, request: ConsumerGroupHeartbeatRequest, caller: Caller
+) -> ConsumerMember | None:
+    """The member of a heartbeat that only renews its session; None if `heartbeat` must look at it. HOT."""
+    group = state.consumer_groups.get(request.group_id)
+    member = None if group is None else group.members.get(request.member_id)
+    if group is None or member is None or not _says_nothing_new(state, group, member, request, caller):
+        return None
+    return member
+
+
 def _updated(old: ConsumerMember, request: ConsumerGroupHeartbeatRequest, caller: Caller) -> ConsumerMember:
     """The member with what its request says; null says nothing."""
     names, regex = request.subscribed_topic_names, request.subscribed_topic_regex
