@@ -16,6 +16,7 @@ _EXPECTED = re.compile(
             # The server is away, and comes back.
             r"\|FAIL\||Connect|connect|ECONNREFUSED|reset by peer|socket|NodeNotReady|No node available",
             r"Unable to update metadata|Bootstrap|coordinator dead|oordinator is loading|Cancelled",
+            r"coordinator not known",
             # A process stood still, or the machine was busy.
             r"\|REQTMOUT\||\|SESSTMOUT\||session expired|blocking the event loop|Timed? ?out",
             r"could not be completed before the consumer closed",

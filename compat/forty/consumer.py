@@ -29,6 +29,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -204,7 +205,8 @@ class KafkaPython:
             partition_assignment_strategy=[assignors[wanted.assignor]],
         )
         # If it joins before it has heard of the topic it assigns nothing, and sometimes leaves it at that.
-        self._consumer.partitions_for_topic(wanted.topic)
+        with suppress(KafkaConnectionError):  # the server is away
+            self._consumer.partitions_for_topic(wanted.topic)
         self._consumer.subscribe([wanted.topic], listener=Listener())
 
     def poll(self) -> None:
