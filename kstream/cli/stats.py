@@ -37,6 +37,8 @@ def stats(
     if as_json:
         print_json({**after, "requests": rows})
         return
+    moved = _moved(before, after)
+    print("records in {messages_in:g}/s, bytes in {bytes_in:g}/s, out {bytes_out:g}/s".format(**moved))
     errors = sum(row["errors_per_s"] for row in rows)
     print(
         f"requests {sum(row['per_s'] for row in rows):g}/s, errors {errors:g}/s,"
@@ -50,9 +52,22 @@ def stats(
     print_rows(rows, columns, as_json=False, none="no requests yet")
 
 
+def _moved(before: dict[str, Any], after: dict[str, Any]) -> dict[str, float]:
+    """What went in and out, a second."""
+    elapsed_s = _elapsed_s(before, after)
+    return {
+        name: round((count - before["traffic"][name]) / elapsed_s, 1)
+        for name, count in after["traffic"].items()
+    }
+
+
+def _elapsed_s(before: dict[str, Any], after: dict[str, Any]) -> float:
+    return float(max(after["uptime_s"] - before["uptime_s"], 1e-3))
+
+
 def _rates(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
     """The busiest first."""
-    elapsed_s = max(after["uptime_s"] - before["uptime_s"], 1e-3)
+    elapsed_s = _elapsed_s(before, after)
     earlier = {each["request"]: each for each in before["requests"]}
     rows = []
     for each in after["requests"]:

@@ -16,6 +16,7 @@ __all__ = ["used"]
 def test_rates_latencies_errors_and_queues(used: HttpBroker, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stats", "--http", f"127.0.0.1:{used.port}", "--interval", "0.05"]) == 0
     shown = capsys.readouterr().out
+    assert shown.startswith("records in 0/s, bytes in 0/s, out 0/s\n")
     assert "errors 0/s, queue " in shown
     assert "event loop delay: p50 " in shown
     (line,) = [line for line in shown.splitlines() if line.startswith("ListGroups\t")]

@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from kstream.broker.replica import disk_limiter
-from kstream.broker.stats import RequestStats, Timings
+from kstream.broker.stats import RequestStats, Timings, Traffic
 from kstream.web.operation import Call, Operation
 from kstream.wire.apis import api
 
@@ -32,6 +32,14 @@ class ApiStats(msgspec.Struct):
     latency: Latency
 
 
+class TrafficStats(msgspec.Struct):
+    """Of all topics since the start."""
+
+    messages_in: int
+    bytes_in: int
+    bytes_out: int
+
+
 class Stats(msgspec.Struct):
     """How the server is. Counts are since its start; `queue_depth` is what waits for the event loop."""
 
@@ -42,12 +50,18 @@ class Stats(msgspec.Struct):
     waiting_fetches: int
     event_loop_delay: Latency
     fsync: Latency
+    traffic: TrafficStats
     requests: list[ApiStats]
 
 
 async def get_stats(call: Call) -> Stats:
     running = call.running
     stats = running.broker.stats
+    total = Traffic()
+    total.add(stats.elsewhere)
+    opened = running.broker.partitions.opened()
+    for partition in opened:
+        total.add(partition.counted())
     by_api: dict[int, list[RequestStats]] = {}
     for (key, _), counted in sorted(stats.requests.items()):
         by_api.setdefault(key, []).append(counted)
@@ -56,9 +70,10 @@ async def get_stats(call: Call) -> Stats:
         trio.lowlevel.current_statistics().tasks_runnable,
         disk_limiter().statistics().tasks_waiting,
         stats.connections.total(),
-        len({waiter for each in running.broker.partitions.opened() for waiter in each.waiters}),
+        len({waiter for each in opened for waiter in each.waiters}),
         latency([running.loop_delay.timings]),
         latency([stats.flushes]),
+        TrafficStats(total.messages_in, total.bytes_in, total.bytes_out),
         [
             ApiStats(
                 api(key).name,
