@@ -23,7 +23,11 @@ class HttpServer:
 
     http: Annotated[
         str,
-        Parameter(env_var="KSTREAM_HTTP", help="Where the server offers HTTP, HOST:PORT.", show_default=True),
+        Parameter(
+            env_var="KSTREAM_HTTP",
+            help="Where the server offers HTTP: HOST:PORT, or a URL.",
+            show_default=True,
+        ),
     ] = DEFAULT_HTTP
     token: Annotated[
         str | None, Parameter(name="--http-token", env_var="KSTREAM_HTTP_TOKEN", help="The server's token.")
@@ -35,7 +39,8 @@ class HttpServer:
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         content = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://{self.http}{path}", content, headers, method=method)
+        base = self.http if "://" in self.http else f"http://{self.http}"
+        request = urllib.request.Request(f"{base.rstrip('/')}{path}", content, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=_ASK_S) as response:
                 answered = response.read()
@@ -43,7 +48,7 @@ class HttpServer:
             raise Refused(_reason(error)) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
-            raise NoAnswer(self.http, f"{reason}; the server must run with --http {self.http}") from None
+            raise NoAnswer(self.http, f"{reason}; HTTP is there if the server runs with --http") from None
         return json.loads(answered) if answered else None
 
 
