@@ -15,8 +15,8 @@ _EXPECTED = re.compile(
         (
             # The server is away, and comes back.
             r"\|FAIL\||Connect|connect|ECONNREFUSED|reset by peer|socket|NodeNotReady|No node available",
-            r"Unable to update metadata|Bootstrap|coordinator dead|oordinator is loading|Cancelled",
-            r"coordinator not known",
+            r"Unable to update metadata|Bootstrap|coordinator dead|coordinator not known|Cancelled",
+            r"oordinator is loading|CoordinatorLoadInProgress",
             # A process stood still, or the machine was busy.
             r"\|REQTMOUT\||\|SESSTMOUT\||session expired|blocking the event loop|Timed? ?out",
             r"could not be completed before the consumer closed",

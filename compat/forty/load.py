@@ -19,6 +19,7 @@ SETTINGS = {
     "group.consumer.min.heartbeat.interval.ms": "500",
 }
 _RECORDS_PER_S = 2_000
+_QUEUED_MAX = 50_000
 _TIMEOUT_S = 60.0
 _QUIET = logging.getLogger("compat.forty")
 _QUIET.addHandler(logging.NullHandler())
@@ -81,6 +82,12 @@ class Load:
         return Consumer({"bootstrap.servers": self._bootstrap, "group.id": group, "logger": _QUIET})
 
     def _produce(self) -> None:
+        try:
+            self._produce_until_ended()
+        except Exception as error:
+            self._failures.append(error)
+
+    def _produce_until_ended(self) -> None:
         producer = Producer(
             {
                 "bootstrap.servers": self._bootstrap,
@@ -94,7 +101,8 @@ class Load:
         began_s, sent = time.monotonic(), 0
         while not self._ended.wait(0.02):
             owed = int((time.monotonic() - began_s) * _RECORDS_PER_S) - sent
-            for _ in range(min(owed, 10_000)):
+            # While the server is away the queue fills: what is owed is sent when there is room again.
+            for _ in range(min(owed, _QUEUED_MAX - len(producer))):
                 place = sent % (PARTITIONS * len(self._groups))
                 producer.produce(
                     self._groups[place // PARTITIONS],
