@@ -48,7 +48,19 @@ def _go(program: str) -> list[str]:
 
 
 def _java(program: str) -> list[str]:
-    return _java_with(kafka_jars, PROGRAMS / "java", program)
+    try:
+        jars, runtime = f"{kafka_jars()}/*", java()
+    except KafkaUnavailable as missing:
+        raise ClientMissing(str(missing)) from missing
+    source = PROGRAMS / "java"
+    classes = _kept(f"java-{_digest(source)}")
+    if not classes.is_dir():
+        compiler = str(Path(runtime).with_name("javac"))
+        sources = [str(path) for path in source.glob("*.java")]
+        with _making(classes) as folder:
+            _build([compiler, "-d", str(folder), "-cp", jars, *sources], source, {})
+    name = "".join(word.title() for word in program.split("-"))
+    return [runtime, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}:{classes}", name]
 
 
 def _java_streams(program: str) -> list[str]:
@@ -90,6 +102,35 @@ def _node(program: str) -> list[str]:
     return [node, str(programs / f"{program}.js")]
 
 
+def _c(program: str) -> list[str]:
+    compiler, libraries = (
+        _tool("cc", "apt-get install gcc"),
+        _tool("pkg-config", "apt-get install pkg-config"),
+    )
+    flags = [libraries, "--cflags", "--libs", "rdkafka", "jansson"]
+    found = _run(flags, PROGRAMS, {})
+    if found.returncode != 0:
+        raise ClientMissing("needs its headers: apt-get install librdkafka-dev libjansson-dev")
+    source = PROGRAMS / "c" / f"{program}.c"
+    binary = _kept(f"{program}-{_digest(source)}")
+    if not binary.exists():
+        options = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(binary)]
+        _build([compiler, *options, str(source), *found.stdout.split()], PROGRAMS, {})
+    return [str(binary)]
+
+
+def _python(program: str) -> list[str]:
+    """An environment with what the programs need beyond this one's, kept by its requirements."""
+    requirements = PROGRAMS / "python" / "requirements.txt"
+    environment = _kept(f"python-{_digest(requirements)}")
+    if not environment.is_dir():
+        with _making(environment) as folder:
+            _fetch([sys.executable, "-m", "venv", "--copies", str(folder)], PROGRAMS, {})
+            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-r", str(requirements)]
+            _fetch(pip, PROGRAMS, {})
+    return [str(environment / "bin" / "python"), "-m", "compat.served", program]
+
+
 def _rust(program: str) -> list[str]:
     cargo = _tool("cargo", "Rust 1.85 or later: https://rustup.rs/")
     source = PROGRAMS / "rust"
@@ -104,9 +145,11 @@ def _rust(program: str) -> list[str]:
 
 
 _BUILDERS: Mapping[str, Callable[[str], list[str]]] = {
+    "c": _c,
     "go": _go,
     "java": _java,
     "node": _node,
+    "python": _python,
     "rust": _rust,
 }
 

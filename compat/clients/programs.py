@@ -17,7 +17,22 @@ class Program(NamedTuple):
 
 _NONE_OF_THE_NEW = "a running reader gets none of the records of the new topic, on Apache Kafka as on kstream"
 
+_FASTSTREAM = Traits(
+    tells_empty_from_null=False,
+    headers_per_record=False,
+    lacks={
+        TRANSACTIONS: "FastStream has nothing to begin or end a transaction with",
+        "compacted": "FastStream sends an empty value for None, so no tombstones",
+    },
+    gaps={
+        "admin and seek": "FastStream leaves both to the client below it, which does them here",
+        "headers": "FastStream's are text by name, with its own added to every record; the story has two",
+        "empty against null": "FastStream sends an empty value for None",
+    },
+)
+
 PROGRAMS: Mapping[str, Program] = {
+    "librdkafka": Program("c"),
     "franz-go": Program("go"),
     "sarama": Program("go"),
     "kafka-go": Program(
@@ -72,4 +87,6 @@ PROGRAMS: Mapping[str, Program] = {
             gaps={"headers": "rskafka has headers as a sorted map of bytes: each name once, and none null"},
         ),
     ),
+    "faststream-aiokafka": Program("python", _FASTSTREAM),
+    "faststream-confluent": Program("python", _FASTSTREAM),
 }

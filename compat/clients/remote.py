@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from compat.line_process import LineProcess, bytes_of, text_of
 from compat.members import MemberProcess
@@ -49,7 +50,7 @@ class Remote:
             "produce",
             topic=topic,
             partition=partition,
-            records=[_sent(record) for record in records],
+            records=[sent(record) for record in records],
             codec=codec,
             idempotent=idempotent,
         )
@@ -68,7 +69,7 @@ class Remote:
             "transact",
             topic=topic,
             partition=partition,
-            records=[_sent(record) for record in records],
+            records=[sent(record) for record in records],
             transactional_id=transactional_id,
             commit=commit,
         )
@@ -85,16 +86,7 @@ class Remote:
             count=count,
             committed=committed,
         )
-        return [
-            InRecord(
-                record["offset"],
-                bytes_of(record["key"]),
-                bytes_of(record["value"]),
-                tuple((name, bytes_of(value)) for name, value in record["headers"]),
-                record["timestamp_ms"],
-            )
-            for record in got
-        ]
+        return [InRecord(record["offset"], *received(record)) for record in got]
 
     def join(self, topic: str, group: str) -> Member:
         return MemberProcess(self._command, self._bootstrap, topic, group)
@@ -103,10 +95,21 @@ class Remote:
         self._process.close()
 
 
-def _sent(record: OutRecord) -> dict[str, object]:
+def sent(record: OutRecord | InRecord) -> dict[str, object]:
+    """A record as it travels, without its offset."""
     return {
         "key": text_of(record.key),
         "value": text_of(record.value),
         "headers": [[name, text_of(value)] for name, value in record.headers],
         "timestamp_ms": record.timestamp_ms,
     }
+
+
+def received(record: Mapping[str, Any]) -> OutRecord:
+    """A record that travelled."""
+    return OutRecord(
+        bytes_of(record["key"]),
+        bytes_of(record["value"]),
+        tuple((name, bytes_of(value)) for name, value in record["headers"]),
+        record["timestamp_ms"],
+    )

@@ -5,41 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, Protocol
 
 from compat.chapters import chapters
 from compat.clients import adapter
+from compat.matrix.stage import Session, Stage, Step
+from compat.matrix.web_uis import WebUis
 from compat.story import Adapter
-
-
-class Stage(NamedTuple):
-    """The server that an entry meets. `restart` kills and starts it; None if it is somebody else's."""
-
-    bootstrap: str
-    prefix: str
-    restart: Callable[[], None] | None
-
-
-class Step(NamedTuple):
-    """One thing that passes or raises."""
-
-    name: str
-    run: Callable[[], None]
-
-
-class Session(Protocol):
-    """An entry at work against one server."""
-
-    @property
-    def gaps(self) -> Mapping[str, str]:
-        """What it cannot do, and why, by step or by what is missing."""
-        ...
-
-    def version(self) -> str: ...
-
-    def steps(self) -> Iterable[Step]: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -95,6 +66,7 @@ ENTRIES = (
     _story("kafka-python", "Python", quick=True),
     _story("aiokafka", "Python", quick=True),
     _story("kcat", "C", quick=True),
+    _story("librdkafka", "C", quick=True),
     _story("franz-go", "Go", quick=True),
     _story("sarama", "Go", quick=True),
     _story("kafka-go", "Go", quick=True),
@@ -104,4 +76,7 @@ ENTRIES = (
     _story("platformatic-kafka", "Node.js", quick=True),
     _story("rdkafka", "Rust"),
     _story("rskafka", "Rust"),
+    _story("faststream-aiokafka", "Python"),
+    _story("faststream-confluent", "Python"),
+    Entry("web-uis", "Java", WebUis),
 )

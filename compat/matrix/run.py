@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from compat.builds import BuildFailed
 from compat.kafka_server import KafkaServer
 from compat.kstream_server import KstreamServer
-from compat.matrix.entries import Entry, Session, Stage, Step
+from compat.matrix.entries import Entry
+from compat.matrix.stage import Session, Stage, Step
 from compat.server_process import ServerProcess
 from compat.story import ClientMissing
 

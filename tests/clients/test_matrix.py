@@ -6,10 +6,11 @@ from compat.chapters import chapters
 from compat.matrix.entries import ENTRIES
 from compat.matrix.pins import PAGE, lost, page, pinned
 from compat.matrix.run import Result
+from compat.matrix.web_uis import PAGES
 
 
 def test_pins_name_entries_and_their_steps() -> None:
-    steps = {chapter.name for chapter in chapters(restart=lambda: None)}
+    steps = {chapter.name for chapter in chapters(restart=lambda: None)} | set(PAGES)
     kept = pinned()
     assert kept.keys() <= {entry.name for entry in ENTRIES}
     for name, row in kept.items():

@@ -1,13 +1,8 @@
-// Apache Kafka's own Java client behind the story: one JSON request a line on stdin, one JSON answer a line on stdout.
-// Run from its source: java -cp 'jars/*' KafkaClients.java HOST:PORT. Bytes travel as base64; Jackson comes with the jars.
+// Tells the story with Apache Kafka's own Java client.
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -33,7 +28,6 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 public class KafkaClients {
-    static final ObjectMapper JSON = new ObjectMapper();
     static final long TIMEOUT_MS = 20_000;
     static String bootstrap;
     static Admin admin;
@@ -43,17 +37,7 @@ public class KafkaClients {
     public static void main(String[] arguments) throws Exception {
         bootstrap = arguments[0];
         admin = Admin.create(Map.of("bootstrap.servers", bootstrap));
-        BufferedReader requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        for (String line = requests.readLine(); line != null; line = requests.readLine()) {
-            ObjectNode answer = JSON.createObjectNode();
-            try {
-                answer.set("result", JSON.valueToTree(tell(JSON.readTree(line))));
-            } catch (Exception error) {
-                answer.put("error", String.valueOf(error.getCause() == null ? error : error.getCause()));
-            }
-            System.out.println(JSON.writeValueAsString(answer));
-            System.out.flush();
-        }
+        Lines.answer(KafkaClients::tell);
         PRODUCERS.values().forEach(KafkaProducer::close);
         admin.close();
     }
@@ -63,9 +47,7 @@ public class KafkaClients {
         ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
         switch (request.get("do").asText()) {
             case "version":
-                Properties about = new Properties();
-                about.load(Admin.class.getResourceAsStream("/kafka/kafka-version.properties"));
-                return about.getProperty("version");
+                return Lines.version();
             case "create_topic":
                 Map<String, String> configs = new HashMap<>();
                 request.get("configs").properties().forEach(one -> configs.put(one.getKey(), one.getValue().asText()));
@@ -79,12 +61,12 @@ public class KafkaClients {
                 admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(request.get("total").asInt()))).all().get();
                 return null;
             case "partition_counts":
-                ObjectNode counts = JSON.createObjectNode();
+                ObjectNode counts = Lines.JSON.createObjectNode();
                 admin.describeTopics(admin.listTopics().names().get()).allTopicNames().get()
                     .forEach((name, found) -> counts.put(name, found.partitions().size()));
                 return counts;
             case "topic_config":
-                ObjectNode values = JSON.createObjectNode();
+                ObjectNode values = Lines.JSON.createObjectNode();
                 admin.describeConfigs(List.of(resource)).all().get().get(resource).entries()
                     .forEach(entry -> values.put(entry.name(), entry.value()));
                 return values;
@@ -184,7 +166,7 @@ public class KafkaClients {
     }
 
     static Object poll() {
-        ArrayNode got = JSON.createArrayNode();
+        ArrayNode got = Lines.JSON.createArrayNode();
         member.poll(Duration.ofMillis(100)).forEach(record ->
             got.addArray().add(record.partition()).add(record.offset()).add(text(record.value())));
         return got;
@@ -207,7 +189,7 @@ public class KafkaClients {
             } else {
                 consumer.seekToBeginning(List.of(partition));
             }
-            ArrayNode got = JSON.createArrayNode();
+            ArrayNode got = Lines.JSON.createArrayNode();
             long deadline = System.currentTimeMillis() + TIMEOUT_MS;
             while (got.size() < request.get("count").asInt()) {
                 if (System.currentTimeMillis() > deadline) {
