@@ -22,7 +22,7 @@ _EXPECTED = re.compile(
             r"could not be completed before the consumer closed",
             # A rebalance has gone on without this member.
             r"is rebalancing|UnknownMemberId|was not recognized|not aware of this member|[Rr]ebalance",
-            r"generation id is not|IllegalGeneration",
+            r"generation id is not|IllegalGeneration|Unclosed AIOKafkaConsumer",
             # A consumer of KIP-848 stood still until its group was a classic one again: fatal, as with Kafka.
             r"ConsumerGroupHeartbeat fatal error: Broker: The group id does not exist",
             # kafka-python's leader hears no generation with what the others own, so not who is late.

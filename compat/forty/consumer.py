@@ -273,10 +273,16 @@ class Aiokafka:
         self._consumer = self._runner.run(start())
 
     def poll(self) -> None:
+        from aiokafka.errors import NoOffsetForPartitionError
+
         async def read() -> None:
-            found = await self._consumer.getmany(
-                timeout_ms=int(_POLL_S * 1000), max_records=_POLL_RECORDS_MAX
-            )
+            try:
+                found = await self._consumer.getmany(
+                    timeout_ms=int(_POLL_S * 1000), max_records=_POLL_RECORDS_MAX
+                )
+            except NoOffsetForPartitionError:
+                # It overlooks an error that stands above all topics, such as that the coordinator is loading.
+                raise SystemExit("aiokafka takes an error for the lack of a position") from None
             self._history.read(
                 (each.partition, each.offset) for records in found.values() for each in records
             )
