@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 import trio
 
+from kstream.broker.dead_letters import DeadLetterFailure, DeadLetterWriter, Destination
 from kstream.broker.metadata.delta import MetadataDelta
+from kstream.broker.metadata.features import SHARE_VERSION
 from kstream.broker.metadata.image import ResourceType
 from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partition import Partition
@@ -40,6 +42,7 @@ from kstream.wire.messages.read_share_group_state import (
 log = logging.getLogger(__name__)
 
 _CONFIGS_KEPT_MAX = 100_000
+_FIRST_VERSION_WITH_DEAD_LETTERS = 2
 
 
 class Shares:
@@ -67,7 +70,9 @@ class Shares:
         self._configs: dict[str, tuple[ShareConfig, ShareLimits]] = {}
         self._timers = TimerHeap()
         self._left: list[ShareSession] = []
+        self._letters = DeadLetterWriter(config, partitions=partitions, metadata=metadata, clock=clock)
         self._dead: list[tuple[SharePartition, DeadLetters]] = []
+        self._has_dead = trio.Event()
         self._has_work = trio.Event()
         metadata.on_change(self._on_metadata)
         config.on_change(lambda _: self._configs.clear())
@@ -87,11 +92,14 @@ class Shares:
         if found is None:
             overrides = self._metadata.image.configs.get((ResourceType.GROUP, group_id), {})
             config = share_config(self._config, overrides)
+            level = self._metadata.image.features.get(SHARE_VERSION, 0)
+            has_dead_letters = bool(config.dead_letter_topic) and level >= _FIRST_VERSION_WITH_DEAD_LETTERS
             limits = ShareLimits(
                 delivery_count_max=config.delivery_count_limit,
                 record_locks_max=config.record_locks_max,
                 lock_duration_ms=config.record_lock_duration_ms,
                 can_renew=config.can_renew,
+                has_dead_letters=has_dead_letters,
             )
             if len(self._configs) >= _CONFIGS_KEPT_MAX:
                 self._configs.clear()
@@ -258,10 +266,37 @@ class Shares:
     def _on_dead(self, share: SharePartition, dead_letters: Sequence[DeadLetters]) -> None:
         if dead_letters:
             self._dead += [(share, dead) for dead in dead_letters]
-            self._has_work.set()
+            self._has_dead.set()
 
     async def run_forever(self) -> None:
-        """Let locks expire, release what members had that are gone."""
+        """Let locks expire, release what members had that are gone, write dead letters."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_forever)
+            nursery.start_soon(self._write_dead_forever)
+
+    async def _write_dead_forever(self) -> None:
+        while True:
+            await self._has_dead.wait()
+            self._has_dead = trio.Event()
+            given_up, self._dead = self._dead, []
+            for share, dead in given_up:
+                if share.is_gone:
+                    continue  # Whoever loads it again finds them.
+                config = self.config_of(share.key.group_id)
+                destination = Destination(config.dead_letter_topic, config.copies_dead_records)
+                try:
+                    await self._letters.write(share.key, share.partition, dead, destination)
+                except DeadLetterFailure as failure:
+                    log.error(
+                        "%s: records %d to %d are given up without dead letters: %s",
+                        share,
+                        dead.first_offset,
+                        dead.last_offset,
+                        failure,
+                    )
+                await share.archive_dead(dead)
+
+    async def _watch_forever(self) -> None:
         while True:
             wakes_at_ms = self._timers.wakes_at_ms()
             with trio.move_on_at(math.inf if wakes_at_ms is None else wakes_at_ms / 1000):

@@ -42,7 +42,7 @@ _LEFT = StateBatch(first_offset=9, last_offset=9, delivery_count=1)
 _PATIENT: dict[str, Any] = {"max_wait_ms": 500, "min_bytes": 1}
 
 
-def _begin(run: Run, suffix: str, partitions: int = 1, *, start: int = 0) -> tuple[str, Topic]:
+def begin(run: Run, suffix: str, partitions: int = 1, *, start: int = 0) -> tuple[str, Topic]:
     """A group and a topic whose share partitions can be fetched."""
     topic = run.topic(f"t{suffix}", partitions=partitions)
     group = run.name(f"g{suffix}")
@@ -61,7 +61,7 @@ def _warm(run: Run, group: str, topic: Topic, partitions: int = 1) -> None:
     )
 
 
-def _configure(run: Run, group: str, **configs: str) -> None:
+def configure(run: Run, group: str, **configs: str) -> None:
     altered = [
         AlterableConfig(name=name.replace("_", "."), config_operation=0, value=value)
         for name, value in configs.items()
@@ -84,7 +84,7 @@ def _records(count: int, prefix: bytes = b"r") -> bytes:
     return batch(*(prefix + b"%d" % number for number in range(count)))
 
 
-class _Member:
+class Member:
     """A member with its session; `call` and `ack` are recorded."""
 
     def __init__(
@@ -136,9 +136,9 @@ class _Member:
 def share_fetch_life(run: Run) -> None:
     """Records are fetched, accepted, released and rejected, and what is done with is done with."""
     for version in VERSIONS:
-        group, topic = _begin(run, f"v{version}")
+        group, topic = begin(run, f"v{version}")
         store(run, topic, _records(3), _records(4), _records(2))
-        member = _Member(run, group, "m", topic, version=version)
+        member = Member(run, group, "m", topic, version=version)
         member.fetch("first")
         member.look("nothing more")
         member.ack("accept three", (0, 2, [ACCEPT]))
@@ -152,7 +152,7 @@ def share_fetch_life(run: Run) -> None:
         store(run, topic, _records(1, b"new"))
         member.fetch("a new one")
         member.leave("leave without saying")
-        other = _Member(run, group, "n", topic, version=version)
+        other = Member(run, group, "n", topic, version=version)
         run.until(
             read(group, topic),
             0,
@@ -167,9 +167,9 @@ def share_fetch_life(run: Run) -> None:
 @scenario
 def share_fetch_delivery_counts(run: Run) -> None:
     """A record that is released again and again, up to its limit, and comes back alone in the end."""
-    group, topic = _begin(run, "a")
+    group, topic = begin(run, "a")
     store(run, topic, _records(8))
-    member = _Member(run, group, "m", topic, version=2)
+    member = Member(run, group, "m", topic, version=2)
     deliveries = 0
     for number in range(1, 36):
         found = member.fetch(f"fetch {number}")
@@ -188,10 +188,10 @@ def share_fetch_delivery_counts(run: Run) -> None:
 @scenario
 def share_fetch_delivery_limit(run: Run) -> None:
     """A group's own limit of deliveries."""
-    group, topic = _begin(run, "a")
-    _configure(run, group, share_delivery_count_limit="2")
+    group, topic = begin(run, "a")
+    configure(run, group, share_delivery_count_limit="2")
     store(run, topic, _records(4))
-    member = _Member(run, group, "m", topic, version=2)
+    member = Member(run, group, "m", topic, version=2)
     member.fetch("once")
     member.ack("release all", (0, 3, [RELEASE]))
     member.fetch("twice")
@@ -206,9 +206,9 @@ def share_fetch_batches(run: Run) -> None:
     for mode in (0, RECORD_LIMIT):
         for batch_size, records_max in ((1, 500), (2, 500), (5, 500), (500, 1), (500, 4), (2, 5), (1, 12)):
             name = f"mode {mode}, size {batch_size}, max {records_max}"
-            group, topic = _begin(run, f"m{mode}s{batch_size}x{records_max}")
+            group, topic = begin(run, f"m{mode}s{batch_size}x{records_max}")
             store(run, topic, _records(3), _records(1), _records(5), _records(2), _records(1))
-            member = _Member(
+            member = Member(
                 run,
                 group,
                 "m",
@@ -223,7 +223,7 @@ def share_fetch_batches(run: Run) -> None:
             _fetch_all(member, f"{name}, again", 6)
 
 
-def _fetch_all(member: _Member, note: str, count: int) -> None:
+def _fetch_all(member: Member, note: str, count: int) -> None:
     """Fetch until so many records were acquired."""
     number = 0
     while count > 0:
@@ -236,10 +236,10 @@ def _fetch_all(member: _Member, note: str, count: int) -> None:
 @scenario
 def share_fetch_two_members(run: Run) -> None:
     """Two members of one partition never have the same record."""
-    group, topic = _begin(run, "a")
+    group, topic = begin(run, "a")
     store(run, topic, _records(3), _records(3), _records(3))
-    one = _Member(run, group, "one", topic, version=2, max_records=3)
-    two = _Member(run, group, "two", topic, version=2, max_records=3)
+    one = Member(run, group, "one", topic, version=2, max_records=3)
+    two = Member(run, group, "two", topic, version=2, max_records=3)
     one.fetch("one")
     two.fetch("two")
     one.fetch("one, the rest")
@@ -260,9 +260,9 @@ def share_fetch_two_members(run: Run) -> None:
 def share_acknowledge_wrong(run: Run) -> None:
     """Acknowledgements that make no sense, or come at the wrong time."""
     for version in VERSIONS:
-        group, topic = _begin(run, f"v{version}")
+        group, topic = begin(run, f"v{version}")
         store(run, topic, _records(5), _records(5))
-        member = _Member(run, group, "m", topic, version=version)
+        member = Member(run, group, "m", topic, version=version)
         member.fetch("all", batch_size=1)
         for note, *acks in (
             ("backwards", (3, 2, [ACCEPT])),
@@ -307,8 +307,8 @@ def share_acknowledge_wrong(run: Run) -> None:
 def share_sessions(run: Run) -> None:
     """Epochs in order and out of order; what a session says again and what not."""
     for version in VERSIONS:
-        group, topic = _begin(run, f"v{version}", partitions=3)
-        other = _begin(run, f"other-v{version}")[1]
+        group, topic = begin(run, f"v{version}", partitions=3)
+        other = begin(run, f"other-v{version}")[1]
         run.ask(initialize(group, other), 0)
         _warm(run, group, other)
 
@@ -359,9 +359,9 @@ def share_sessions(run: Run) -> None:
 @scenario
 def share_fetch_limits(run: Run) -> None:
     """Bytes, records and a fetch that asks for none; partitions that were never initialized."""
-    group, topic = _begin(run, "a")
+    group, topic = begin(run, "a")
     store(run, topic, _records(2), batch(b"x" * 3000), batch(b"y" * 3000))
-    member = _Member(run, group, "m", topic, version=2)
+    member = Member(run, group, "m", topic, version=2)
     member.look("no records", max_records=0)
     member.look("no bytes", max_bytes=0)
     member.fetch("one byte", max_bytes=1)
@@ -378,9 +378,9 @@ def share_fetch_limits(run: Run) -> None:
 @scenario
 def share_fetch_renews(run: Run) -> None:
     """Renewing locks, by acknowledgement and by fetch."""
-    group, topic = _begin(run, "a")
+    group, topic = begin(run, "a")
     store(run, topic, _records(3), _records(3))
-    member = _Member(run, group, "m", topic, version=2)
+    member = Member(run, group, "m", topic, version=2)
     member.fetch("all")
     member.ack("renew some", (1, 2, [RENEW]), is_renew_ack=True)
     member.ack("renew and accept", (0, 2, [ACCEPT, RENEW, RELEASE]), is_renew_ack=True)
@@ -396,10 +396,10 @@ def share_fetch_renews(run: Run) -> None:
 @scenario
 def share_fetch_renewing_switched_off(run: Run) -> None:
     """A group whose members may not renew locks."""
-    group, topic = _begin(run, "a")
-    _configure(run, group, share_renew_acknowledge_enable="false")
+    group, topic = begin(run, "a")
+    configure(run, group, share_renew_acknowledge_enable="false")
     store(run, topic, _records(3))
-    member = _Member(run, group, "m", topic, version=2)
+    member = Member(run, group, "m", topic, version=2)
     member.fetch("all")
     member.ack("renew", (0, 2, [RENEW]), is_renew_ack=True)
     member.ack("renew and accept", (0, 2, [ACCEPT, RENEW, RELEASE]), is_renew_ack=True)
@@ -415,9 +415,9 @@ def share_fetch_first_offset(run: Run) -> None:
         name = reset.partition(":")[0].replace("_", "-")
         group = run.name(name)
         await_coordinator(run, group, topic)
-        _configure(run, group, share_auto_offset_reset=reset)
+        configure(run, group, share_auto_offset_reset=reset)
         run.ask(initialize(group, topic, start=-1), 0)
-        member = _Member(run, group, "m", topic, version=2)
+        member = Member(run, group, "m", topic, version=2)
         _warm(run, group, topic)
         run.call(f"{name}", summary(group, topic), 1)
         member.look(f"{name}, first", **({} if reset == "latest" else _PATIENT))

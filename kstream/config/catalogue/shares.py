@@ -12,7 +12,6 @@ from kstream.config.catalogue.words import (
     READ_ONLY,
     SHORT,
     STRING,
-    UNAVAILABLE,
     at_least,
     between,
 )
@@ -21,10 +20,10 @@ from kstream.config.validators import ListOf
 
 # fmt: off
 KEYS: tuple[Key, ...] = (
-    Key("errors.deadletterqueue.auto.create.topics.enable", BOOLEAN, "false", None, CLUSTER_WIDE, UNAVAILABLE,
-        "share groups are not coordinated"),
-    Key("errors.deadletterqueue.topic.name.prefix", STRING, "dlq.", None, CLUSTER_WIDE, UNAVAILABLE,
-        "share groups are not coordinated"),
+    Key("errors.deadletterqueue.auto.create.topics.enable", BOOLEAN, "false", None, CLUSTER_WIDE, HONOURED,
+        "Whether a share group's topic of dead letters is created when it is first needed."),
+    Key("errors.deadletterqueue.topic.name.prefix", STRING, "dlq.", None, CLUSTER_WIDE, HONOURED,
+        "What names of topics of dead letters begin with."),
     Key("group.share.assignment.interval.ms", INT, "1000", at_least(0), CLUSTER_WIDE, HONOURED,
         "How long a share group's assignment stands at least before it is computed anew."),
     Key("group.share.assignor.offload.enable", BOOLEAN, "true", None, CLUSTER_WIDE, NO_EFFECT,
@@ -36,8 +35,8 @@ KEYS: tuple[Key, ...] = (
     Key(
         "group.share.dlq.manager.class.name", STRING,
         "org.apache.kafka.server.share.dlq.DefaultShareGroupDLQManager",
-        None, READ_ONLY, UNAVAILABLE,
-        "share groups are not coordinated", is_internal=True),
+        None, READ_ONLY, NO_EFFECT,
+        "dead letters are always written to a topic", is_internal=True),
     Key("group.share.heartbeat.interval.ms", INT, "5000", at_least(1), READ_ONLY, HONOURED,
         "How often members of a share group are told to send heartbeats."),
     Key("group.share.initialize.retry.interval.ms", INT, "30000", at_least(1), READ_ONLY, HONOURED,
