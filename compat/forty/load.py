@@ -94,6 +94,8 @@ class Load:
                 "enable.idempotence": True,
                 "message.timeout.ms": int(_TIMEOUT_S * 2000),
                 "reconnect.backoff.max.ms": 200,
+                # Else librdkafka forgets the brokers when all are away, and at times waits for ever.
+                "metadata.recovery.strategy": "none",
                 "linger.ms": 20,
                 "logger": _QUIET,
             }
