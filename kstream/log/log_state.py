@@ -28,6 +28,7 @@ class LogState:
         "finished_offset",
         "follows_end",
         "fresh_from",
+        "has_cut_file",
         "is_clean",
         "is_deleted",
         "is_new",
@@ -54,6 +55,8 @@ class LogState:
         """The next batch's first offset; what is below is published."""
         self.finished_offset = -1
         """The end with which all was written that a clean close leaves, -1 before."""
+        self.has_cut_file = False
+        """Whether reserved space was given back since the last sync, so that the file's end is the log's."""
         self.recovery_point = opened.recovery_point
         """Everything below is on the disk, not only in the page cache."""
         self.snapshot_offset = opened.snapshot_offset

@@ -74,7 +74,12 @@ class PartitionLog(LogWriter, LogReader):
         """
         self.check_online()
         end_offset = self.end_offset
-        if end_offset > self.recovery_point or self.directory_changed or self.leader_epochs.is_unsynced:
+        if (
+            end_offset > self.recovery_point
+            or self.has_cut_file
+            or self.directory_changed
+            or self.leader_epochs.is_unsynced
+        ):
             try:
                 syncing.sync(self)
             except OSError as error:
@@ -126,7 +131,9 @@ class PartitionLog(LogWriter, LogReader):
         self.check_online()
         if self.finished_offset == self.end_offset:
             return
-        self.segments.active.seal()
+        active = self.segments.active
+        self.has_cut_file |= active.file.reserved_bytes != active.size_bytes
+        active.seal()
         if self.end_offset > self.segments[0].base_offset:
             self.take_snapshot(self.end_offset)
         self.finished_offset = self.end_offset

@@ -30,6 +30,7 @@ def sync(log: PartitionLog) -> None:
 def sync_files(log: PartitionLog) -> None:
     """`sync`, but for the names of files and of the directory itself. Raises OSError."""
     sync_segments(log, tuple(log.segments))  # a roll meanwhile only adds what is behind our end
+    log.has_cut_file = False
     epochs = log.leader_epochs
     if epochs.is_unsynced:
         epochs.is_unsynced = False
@@ -43,7 +44,7 @@ def sync_files(log: PartitionLog) -> None:
 
 def mark_synced(log: PartitionLog) -> None:
     """Everything up to the log's end was synced, files and names."""
-    log.leader_epochs.is_unsynced = log.is_new = log.directory_changed = False
+    log.leader_epochs.is_unsynced = log.is_new = log.directory_changed = log.has_cut_file = False
     log.recovery_point = max(log.recovery_point, log.end_offset)
 
 
@@ -63,7 +64,7 @@ def sync_segments(log: PartitionLog, segments: Sequence[Segment]) -> None:
         # indexes may have been completed since, by a roll right behind a flush.
         if number + 1 < len(segments) and segments[number + 1].base_offset < recovery_point:
             continue
-        if is_active and log.end_offset <= recovery_point:
+        if is_active and log.end_offset <= recovery_point and not log.has_cut_file:
             continue
         try:
             file = segment.file  # held, so that nobody closes the descriptor meanwhile

@@ -18,6 +18,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kstream.log.closing import close_all
 from kstream.log.config import LogConfig
 from kstream.log.partition import PartitionLog
 from kstream.log.platform import Buffer, Platform
@@ -145,9 +146,45 @@ def test_what_a_flush_acknowledged_is_there(steps: list[str], seed: int) -> None
         _run(Path(root), steps, random.Random(seed))
 
 
+@given(steps=STEPS, seed=st.integers(0, 2**32))
+@settings(max_examples=40)
+def test_what_a_stop_closed_in_order_is_there(steps: list[str], seed: int) -> None:
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="kstream-disk-") as root:
+        disk = SimulatedDisk()
+        log = open_log(Path(root, "t-0"), CONFIG, platform=disk)
+        _take(log, steps)
+        expected = values(log)
+        assert close_all([log], -1) == []
+        for attempt in range(3):
+            target = Path(root, f"after-{attempt}")
+            disk.cut(log.directory, target, chance)
+            start = log.log_start_offset
+            again = open_log(target, CONFIG, log_start_offset=start, was_clean=True)
+            assert (again.recovery_point, values(again)) == (log.end_offset, expected)
+        disk.close()
+
+
 def _run(root: Path, steps: list[str], chance: random.Random) -> None:
     disk = SimulatedDisk()
     log = open_log(root / "t-0", CONFIG, platform=disk)
+    acknowledged, recovery_point = _take(log, steps)
+    expected = {offset: value for offset, value in values(log).items() if offset < acknowledged}
+    for attempt in range(3):
+        target = root / f"after-{attempt}"
+        disk.cut(log.directory, target, chance)
+        again = open_log(target, CONFIG, recovery_point=recovery_point)
+        found = values(again)
+        assert again.end_offset >= acknowledged
+        assert {offset: found.get(offset) for offset in expected} == expected
+        append(again, batch_of(1))
+        assert len(values(again)) == len(found) + 1
+        shutil.rmtree(target)
+    disk.close()
+
+
+def _take(log: PartitionLog, steps: list[str]) -> tuple[int, int]:
+    """Take the steps; up to where a flush acknowledged, and what the checkpoint would say."""
     acknowledged = recovery_point = 0
     for number, step in enumerate(steps):
         if step == "append":
@@ -167,15 +204,4 @@ def _run(root: Path, steps: list[str], chance: random.Random) -> None:
         else:
             log.flush_rolled()
             recovery_point = log.recovery_point
-    expected = {offset: value for offset, value in values(log).items() if offset < acknowledged}
-    for attempt in range(3):
-        target = root / f"after-{attempt}"
-        disk.cut(log.directory, target, chance)
-        again = open_log(target, CONFIG, recovery_point=recovery_point)
-        found = values(again)
-        assert again.end_offset >= acknowledged
-        assert {offset: found.get(offset) for offset in expected} == expected
-        append(again, batch_of(1))
-        assert len(values(again)) == len(found) + 1
-        shutil.rmtree(target)
-    disk.close()
+    return acknowledged, recovery_point
