@@ -68,6 +68,7 @@ _DECODERS = {
     "*": (),
     "__cluster_metadata-*": ("--cluster-metadata-decoder",),
     "__consumer_offsets-*": ("--offsets-decoder",),
+    "__share_group_state-*": ("--share-group-state-decoder",),
     "__transaction_state-*": ("--transaction-log-decoder",),
 }
 """Directories of partitions, and how the tool is told to read their records; the later ones count."""

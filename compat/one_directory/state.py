@@ -20,6 +20,10 @@ from kstream.wire.messages.describe_client_quotas import DescribeClientQuotasReq
 from kstream.wire.messages.describe_cluster import DescribeClusterRequest
 from kstream.wire.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 from kstream.wire.messages.describe_producers import DescribeProducersRequest, TopicRequest
+from kstream.wire.messages.describe_share_group_offsets import (
+    DescribeShareGroupOffsetsRequest,
+    DescribeShareGroupOffsetsRequestGroup,
+)
 from kstream.wire.messages.describe_transactions import DescribeTransactionsRequest
 from kstream.wire.messages.describe_user_scram_credentials import DescribeUserScramCredentialsRequest
 from kstream.wire.messages.list_config_resources import ListConfigResourcesRequest
@@ -32,6 +36,7 @@ from kstream.wire.messages.offset_for_leader_epoch import (
     OffsetForLeaderPartition,
     OffsetForLeaderTopic,
 )
+from kstream.wire.messages.share_group_describe import ShareGroupDescribeRequest
 
 
 @dataclass
@@ -76,6 +81,7 @@ _RESOURCES = {2: "topic", 4: "broker", 16: "client metrics", 32: "group"}
 _KINDS_BY_API = {
     "scram": ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS,
     "consumer group": ApiKey.CONSUMER_GROUP_DESCRIBE,
+    "share group": ApiKey.SHARE_GROUP_DESCRIBE,
 }
 """Kinds of things, and the API of a server that knows them."""
 
@@ -166,6 +172,9 @@ def _configs(asking: Asking) -> Iterator[tuple[str, Any]]:
 
 def _groups(asking: Asking) -> Iterator[tuple[str, Any]]:
     for group in asking(ListGroupsRequest(states_filter=[], types_filter=[]), 5).groups:
+        if group.group_type == "share":
+            yield f"share group {group.group_id}", _share_group(asking, group.group_id)
+            continue
         wanted = OffsetFetchRequestGroup(group_id=group.group_id, topics=None)
         (found,) = asking(OffsetFetchRequest(groups=[wanted]), 8).groups
         positions = [
@@ -174,6 +183,18 @@ def _groups(asking: Asking) -> Iterator[tuple[str, Any]]:
             for each in topic.partitions
         ]
         yield f"{group.group_type} group {group.group_id}", (group.protocol_type, sorted(positions))
+
+
+def _share_group(asking: Asking, group_id: str) -> Any:
+    (described,) = asking(ShareGroupDescribeRequest(group_ids=[group_id]), 1).groups
+    wanted = DescribeShareGroupOffsetsRequestGroup(group_id=group_id, topics=None)
+    (found,) = asking(DescribeShareGroupOffsetsRequest(groups=[wanted]), 1).groups
+    places = [
+        (topic.topic_name, each.partition_index, each.start_offset, each.leader_epoch, each.lag)
+        for topic in found.topics
+        for each in topic.partitions
+    ]
+    return described.group_state, described.group_epoch, described.assignment_epoch, sorted(places)
 
 
 def _transactions(asking: Asking) -> Iterator[tuple[str, Any]]:

@@ -17,6 +17,11 @@ from kstream.wire.messages.alter_client_quotas import (
     EntityData,
     OpData,
 )
+from kstream.wire.messages.alter_share_group_offsets import (
+    AlterShareGroupOffsetsRequest,
+    AlterShareGroupOffsetsRequestPartition,
+    AlterShareGroupOffsetsRequestTopic,
+)
 from kstream.wire.messages.alter_user_scram_credentials import (
     AlterUserScramCredentialsRequest,
     ScramCredentialUpsertion,
@@ -30,13 +35,17 @@ from kstream.wire.messages.delete_records import (
     DeleteRecordsTopic,
 )
 from kstream.wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from kstream.wire.messages.find_coordinator import FindCoordinatorRequest
 from kstream.wire.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
     IncrementalAlterConfigsRequest,
 )
 from kstream.wire.messages.init_producer_id import InitProducerIdRequest
+from kstream.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
 from kstream.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from kstream.wire.messages.share_group_heartbeat import ShareGroupHeartbeatRequest
+from kstream.wire.uuids import format_uuid
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 COMPACTED, SHORT, TRIMMED, EXACT, NUMBERED = "compacted", "short", "trimmed", "exact", "numbered"
@@ -95,6 +104,8 @@ class Writing:
         self._trim(asking)
         self._transactions(bootstrap, turn)
         self._count_on(asking)
+        if "share group" not in untold:
+            _share(asking, turn)
         for group, protocol in GROUPS.items():
             if f"{protocol} group" not in untold:
                 self._read_on(bootstrap, group, 120)
@@ -241,6 +252,28 @@ def _create_user(asking: Asking, turn: int) -> None:
     )
     (result,) = asking(AlterUserScramCredentialsRequest(deletions=[], upsertions=[user]), 0).results
     assert result.error_code == 0, result
+
+
+def _share(asking: Asking, turn: int) -> None:
+    """Share groups: one that a member was in, and one that an operator moves."""
+    topic_id = asking(MetadataRequest(topics=[MetadataRequestTopic(name=EXACT)]), 12).topics[0].topic_id
+    asking(FindCoordinatorRequest(coordinator_keys=["crew", "moved"]), 4)
+    key = f"crew:{format_uuid(topic_id)}:0"
+    asking(FindCoordinatorRequest(key_type=2, coordinator_keys=[key]), 6)
+    epoch, has_some = 0, False
+    while not has_some:
+        beat = ShareGroupHeartbeatRequest(
+            group_id="crew", member_id=f"member-{turn}", member_epoch=epoch, subscribed_topic_names=[EXACT]
+        )
+        answer = asking(beat, 1)
+        assert answer.error_code == 0, answer
+        epoch, has_some = answer.member_epoch, bool(answer.assignment.topic_partitions)
+    gone = ShareGroupHeartbeatRequest(group_id="crew", member_id=f"member-{turn}", member_epoch=-1)
+    assert asking(gone, 1).error_code == 0
+    place = AlterShareGroupOffsetsRequestPartition(partition_index=turn % 2, start_offset=turn + 1)
+    topic = AlterShareGroupOffsetsRequestTopic(topic_name=EXACT, partitions=[place])
+    moved = asking(AlterShareGroupOffsetsRequest(group_id="moved", topics=[topic]), 0)
+    assert moved.error_code == moved.responses[0].partitions[0].error_code == 0, moved
 
 
 def _allow(asking: Asking, turn: int) -> None:

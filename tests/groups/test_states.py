@@ -8,6 +8,7 @@ import pytest
 
 from kstream.groups.classic import ClassicGroup
 from kstream.groups.consumer import states as consumer_states
+from kstream.groups.share import states as share_states
 from kstream.groups.states import ALLOWED, TRANSITIONS, ClassicState, picture
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "groups.md"
@@ -24,6 +25,11 @@ def test_the_documentation_shows_the_tables_of_kip_848(
     table: tuple[consumer_states.Transition, ...],
 ) -> None:
     assert f"```mermaid\n{consumer_states.picture(table)}\n```" in DOCUMENT.read_text()
+
+
+def test_the_documentation_shows_the_table_of_share_groups() -> None:
+    table = consumer_states.picture(share_states.GROUP_TRANSITIONS)
+    assert f"```mermaid\n{table}\n```" in DOCUMENT.with_name("queues.md").read_text()
 
 
 @pytest.mark.parametrize("source", ClassicState)
