@@ -28,6 +28,8 @@ SETTINGS = {
     "share.coordinator.state.topic.min.isr": "1",
 }
 NODE_ID = 1
+_AS_KAFKA = {"kstream.share.initialization.wait.ms": "0"}
+"""Where kstream is quicker unless it is told otherwise."""
 _HEAP = "512M"
 
 
@@ -38,4 +40,4 @@ def kafka(parent: Path | None = None) -> KafkaServer:
 
 def kstream(parent: Path | None = None) -> KstreamServer:
     """kstream as a process of its own, not yet started."""
-    return KstreamServer({"node.id": str(NODE_ID), **SETTINGS}, parent=parent)
+    return KstreamServer({"node.id": str(NODE_ID), **_AS_KAFKA, **SETTINGS}, parent=parent)

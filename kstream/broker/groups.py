@@ -125,7 +125,13 @@ class GroupCoordinator:
             codec=Codec(config.offsets_topic_compression_codec),
             on_effect=lambda effect, leader_epoch: self.share.on_effect(effect, leader_epoch),
         )
-        self.share = ShareGroups(self._runtime, share_states, partitions=partitions, metadata=metadata)
+        self.share = ShareGroups(
+            self._runtime,
+            share_states,
+            partitions=partitions,
+            metadata=metadata,
+            initialization_wait_ms=config.kstream_share_initialization_wait_ms,
+        )
         self._deleted_topics: dict[bytes, str] = {}
         self._topics_deleted = trio.Event()
         metadata.on_change(self._on_metadata)

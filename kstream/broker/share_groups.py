@@ -1,14 +1,15 @@
 """Share groups at work: what needs both their coordinator and that of their states.
 
 The group coordinator decides what is to become of states (`kstream.groups.share`), `ShareStates` does it, and
-the group coordinator writes down that it is done. Heartbeats do not wait for that: members get partitions
-later. Operators' requests do. One such thing at a time is done to a group, so that none undoes half of
-another.
+the group coordinator writes down that it is done. Operators' requests wait for that. Heartbeats do for a
+while, so that they bring partitions, and then leave that to the next one. One such thing at a time is done to
+a group, so that none undoes half of another.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,7 +27,7 @@ from kstream.groups.settings import Caller
 from kstream.groups.shard import GroupShard
 from kstream.groups.share import offsets as operations
 from kstream.groups.share.describe import describe_share_group
-from kstream.groups.share.heartbeat import check_request, heartbeat
+from kstream.groups.share.heartbeat import Deferred, check_request, heartbeat
 from kstream.groups.share.initializing import (
     UNINITIALIZED,
     InitializeStates,
@@ -91,7 +92,9 @@ class ShareGroups:
         *,
         partitions: Partitions,
         metadata: MetadataStore,
+        initialization_wait_ms: int,
     ) -> None:
+        self._initialization_wait_s = initialization_wait_ms / 1000
         self._runtime = runtime
         self._states = states
         self._partitions = partitions
@@ -100,6 +103,9 @@ class ShareGroups:
         self._locks: dict[str, trio.Lock] = {}
         self._to_initialize: list[InitializeStates] = []
         self._has_some = trio.Event()
+        self._under_way: Counter[str] = Counter()
+        """How many initializations that heartbeats asked for are not done yet, by group."""
+        self._all_done: dict[str, trio.Event] = {}
 
     def on_offsets_changed(self, listener: OffsetsListener) -> None:
         """Tell it when operators change where groups are."""
@@ -125,11 +131,35 @@ class ShareGroups:
         self, request: ShareGroupHeartbeatRequest, caller: Caller
     ) -> ShareGroupHeartbeatResponse:
         check_request(request)
-        response: ShareGroupHeartbeatResponse = await self._perform(
-            request.group_id,
-            lambda shard, now_ms, token: heartbeat(shard.state, request, caller, token, now_ms),
+        first = await self._beat(request, caller, defers=self._initialization_wait_s > 0)
+        if not isinstance(first, Deferred):
+            return first
+        all_done = self._all_done.get(request.group_id)
+        if all_done is not None:
+            with trio.move_on_after(self._initialization_wait_s):
+                await all_done.wait()
+        going_on = ShareGroupHeartbeatRequest(
+            group_id=request.group_id, member_id=request.member_id, member_epoch=first.response.member_epoch
         )
+        try:
+            response = await self._beat(going_on, caller, defers=False)
+        except ApiError:
+            return first.response  # It has left, say, by another connection: the next one will tell.
+        assert not isinstance(response, Deferred)
+        if response.assignment is None:
+            response.assignment = first.response.assignment
         return response
+
+    async def _beat(
+        self, request: ShareGroupHeartbeatRequest, caller: Caller, *, defers: bool
+    ) -> ShareGroupHeartbeatResponse | Deferred:
+        answer: ShareGroupHeartbeatResponse | Deferred = await self._perform(
+            request.group_id,
+            lambda shard, now_ms, token: heartbeat(
+                shard.state, request, caller, token, now_ms, defers=defers
+            ),
+        )
+        return answer
 
     async def describe(self, group_id: str) -> DescribedGroup:
         """The group with its members. Raises ApiError INVALID_GROUP_ID."""
@@ -148,6 +178,8 @@ class ShareGroups:
             raise TypeError(f"nobody carries out {effect!r}")
         self._to_initialize.append(effect)
         self._has_some.set()
+        self._under_way[effect.group_id] += 1
+        self._all_done.setdefault(effect.group_id, trio.Event())
 
     async def run_forever(self) -> None:
         """Initialize states that heartbeats ask for, those of several groups at a time."""
@@ -171,6 +203,11 @@ class ShareGroups:
         except ApiError as error:
             # A heartbeat tries again, here or where the group is coordinated then.
             log.warning("share group %s: partitions are not initialized yet: %s", effect.group_id, error)
+        finally:
+            self._under_way[effect.group_id] -= 1
+            if not self._under_way[effect.group_id]:
+                del self._under_way[effect.group_id]
+                self._all_done.pop(effect.group_id).set()
 
     async def _initialize(self, effect: InitializeStates) -> Errors:
         """Initialize states, and write down which are."""
@@ -205,7 +242,8 @@ class ShareGroups:
             return initialized(shard.state, effect.group_id, done).reply(token, True)
 
         def give_up(shard: GroupShard, now_ms: int, token: object) -> Outcome:
-            return not_initialized(shard.state, effect.group_id, failed).reply(token, True)
+            not_initialized(shard.state, effect.group_id, failed)
+            return Outcome().reply(token, True)
 
         if done:
             await self._perform(effect.group_id, operation)

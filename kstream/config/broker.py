@@ -114,6 +114,7 @@ class BrokerConfig:
     group_consumer_regex_refresh_interval_ms: int
     group_share_initialize_retry_interval_ms: int
     group_share_max_size: int
+    kstream_share_initialization_wait_ms: int
     group_coordinator_rebalance_protocols: list[str]
 
     def __init__(self, static: Mapping[str, str] | None = None) -> None:

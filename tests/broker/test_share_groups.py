@@ -147,6 +147,47 @@ def test_a_member_gets_partitions_whose_states_are_there(run: Callable[[Test], N
     run(go_on)
 
 
+def test_the_first_heartbeat_brings_partitions(run: Callable[[Test], None]) -> None:
+    async def test(broker: Broker) -> None:
+        answers: dict[str, ShareGroupHeartbeatResponse] = {}
+
+        async def join(member_id: str) -> None:
+            answers[member_id] = await beat(broker, member_id, 0, "t")
+
+        assert await places(broker) == {}  # which loads what is asked next by two at once
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(join, "a")
+            nursery.start_soon(join, "b")
+        assert [held(answers[name]) for name in "ab"] in ([2, 1], [1, 1], [1, 2])
+        assert held(await beat(broker, "a", answers["a"].member_epoch, "t", "u")) in (1, 2)
+        await beat(broker, "b", -1)
+        assert held(await beat(broker, "c", 0, "u")) == 1
+
+    run(test)
+
+
+def test_a_heartbeat_does_not_wait_for_long(
+    run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(broker: Broker) -> None:
+        real, may_go_on = broker.share_states.initialize, trio.Event()
+
+        async def initialize(request: InitializeShareGroupStateRequest) -> InitializeShareGroupStateResponse:
+            await may_go_on.wait()
+            return await real(request)
+
+        monkeypatch.setattr(broker.share_states, "initialize", initialize)
+        began_s = trio.current_time()
+        joined = await beat(broker, "a", 0, "t")
+        assert held(joined) == 0
+        assert 1 <= trio.current_time() - began_s < 2
+        may_go_on.set()
+        await wait_all_tasks_blocked()
+        assert held(await beat(broker, "a", joined.member_epoch)) == 2
+
+    run(test)
+
+
 def test_what_is_deleted_leaves_no_state(run: Callable[[Test], None]) -> None:
     async def test(broker: Broker) -> None:
         t, u = topic_id_of(broker, "t"), topic_id_of(broker, "u")

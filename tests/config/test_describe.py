@@ -120,7 +120,7 @@ def test_broker(moment: str) -> None:
         line = expected[name].removesuffix("]")
         expected[name] = (line.replace(synonym, line_end) if synonym else f"{line} {line_end}") + "]"
     assert {name: as_line(row) for name, row in set_by_somebody.items()} == expected
-    unknown, own = (1 if moment == "static" else 2), 2
+    unknown, own = (1 if moment == "static" else 2), 3
     assert len(rows) == 350 + own + unknown
 
 

@@ -1,11 +1,18 @@
 """ShareGroupHeartbeat: a member joins, stays and is assigned, leaves.
 
 A member joins in epoch 0 with an id of its own and the names of topics. It gets what the target assignment
-gives it in the answer of the next heartbeat, and is in that assignment's epoch from then on. It may speak of
-the epoch before, since an answer may have been lost.
+gives it and is in that assignment's epoch from then on. It may speak of the epoch before, since an answer may
+have been lost.
+
+Partitions are assigned once they are initialized, which begins with the first heartbeat that subscribes to
+them. In Kafka the member gets them with a later one. Here a caller may ask that nothing be assigned while
+something is being initialized (`defers`), and let the member's heartbeat go on when that is done: so it
+brings partitions at once, and no assignment without them stands in the way of the next.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from kstream.coordinator.outcome import Notice, Outcome, TimerKey
 from kstream.errors import ApiError, ErrorCode
@@ -14,7 +21,7 @@ from kstream.groups.consumer.metadata_hash import group_hash
 from kstream.groups.settings import Caller
 from kstream.groups.share.changes import ShareChange
 from kstream.groups.share.group import ShareGroup
-from kstream.groups.share.initializing import begin
+from kstream.groups.share.initializing import begin, is_under_way
 from kstream.groups.share.member import ShareMember
 from kstream.groups.share.share_records import epoch_record, member_tombstones, target_epoch_record
 from kstream.groups.share.timers import session_key
@@ -51,10 +58,22 @@ def _invalid(message: str) -> ApiError:
     return ApiError(ErrorCode.INVALID_REQUEST, message)
 
 
+class Deferred(NamedTuple):
+    """The answer to a heartbeat that has not been given what is only just being initialized."""
+
+    response: ShareGroupHeartbeatResponse
+
+
 def heartbeat(
-    state: GroupState, request: ShareGroupHeartbeatRequest, caller: Caller, token: object, now_ms: int
+    state: GroupState,
+    request: ShareGroupHeartbeatRequest,
+    caller: Caller,
+    token: object,
+    now_ms: int,
+    *,
+    defers: bool = False,
 ) -> Outcome:
-    """Carry out one checked request.
+    """Carry out one checked request. With `defers` the answer may be a `Deferred` one.
 
     Raises:
         ApiError: GROUP_ID_NOT_FOUND, UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH, GROUP_MAX_SIZE_REACHED.
@@ -75,11 +94,15 @@ def heartbeat(
     config = state.cluster.share_config(group_id)
     change = ShareChange(state.cluster, group, old, _updated(old, request, caller), now_ms)
     change.subscribe()
-    target_epoch, target = change.assign(config.assignment_interval_ms)
-    change.follow(target_epoch, target)
     out = Outcome()
-    out.records += change.records
     begin(state, group, change.epoch, change.names, now_ms, out)
+    is_deferred = defers and is_under_way(state, group_id, change.names)
+    if is_deferred:
+        target_epoch, target = group.assignment_epoch, group.target_of(member_id)
+    else:
+        target_epoch, target = change.assign(config.assignment_interval_ms)
+    change.follow(target_epoch, target)
+    out.records[:0] = change.records
     out.timers[session_key(group_id, member_id)] = config.session_timeout_ms
     response = ShareGroupHeartbeatResponse(
         member_id=member_id,
@@ -94,7 +117,7 @@ def heartbeat(
                 for topic_id, partitions in change.new.assigned.items()
             ]
         )
-    return out.reply(token, response)
+    return out.reply(token, Deferred(response) if is_deferred else response)
 
 
 def _check_room(group: ShareGroup, member_id: str, size_max: int) -> None:

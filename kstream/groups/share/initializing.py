@@ -59,6 +59,14 @@ def begin(
         out.effects.append(InitializeStates(group.group_id, epoch, starts))
 
 
+def is_under_way(state: GroupState, group_id: str, names: Iterable[str]) -> bool:
+    """Whether states of a group in any of these topics are being initialized."""
+    topics = (state.cluster.topic_named(name) for name in names)
+    return any(
+        (group_id, topic.topic_id) in state.initializing_since_ms for topic in topics if topic is not None
+    )
+
+
 def _start(known: StatePartitions, topic_id: bytes, index: int) -> int:
     """All that is in a partition which a topic gained later was written when the group was there already."""
     if topic_id in known.initialized:
@@ -78,9 +86,12 @@ def move(state: GroupState, group: ShareGroup, topics: Topics, now_ms: int) -> O
 
 
 def _begun(state: GroupState, group: ShareGroup, topics: Topics, now_ms: int) -> CoordinatorRecord:
+    counts: dict[bytes, int] = {}
     for topic_id in topics:
         state.initializing_since_ms[group.group_id, topic_id] = now_ms
-    return partitions_record(group.group_id, (group.partitions or StatePartitions()).begun(topics))
+        topic = state.cluster.topic_identified(topic_id)
+        counts[topic_id] = 0 if topic is None else topic.partition_count
+    return partitions_record(group.group_id, (group.partitions or StatePartitions()).begun(topics, counts))
 
 
 def still_wanted(state: GroupState, effect: InitializeStates) -> InitializeStates:
@@ -99,31 +110,30 @@ def still_wanted(state: GroupState, effect: InitializeStates) -> InitializeState
 
 def initialized(state: GroupState, group_id: str, partitions: Partitions) -> Outcome:
     """The share states of these partitions are there: members may get them."""
-    return _ended(state, group_id, partitions, is_done=True)
-
-
-def not_initialized(state: GroupState, group_id: str, partitions: Partitions) -> Outcome:
-    """The share states of these partitions could not be initialized: a heartbeat will try again."""
-    return _ended(state, group_id, partitions, is_done=False)
-
-
-def _ended(state: GroupState, group_id: str, partitions: Partitions, *, is_done: bool) -> Outcome:
     out = Outcome()
-    for topic_id in partitions:
-        state.initializing_since_ms.pop((group_id, topic_id), None)
+    not_initialized(state, group_id, partitions)
     group = state.share_groups.get(group_id)
-    if group is None or group.partitions is None or not partitions:
+    if group is None or group.partitions is None:
         return out
     known = group.partitions
     topics = {
         topic_id: TopicPart(known.initializing[topic_id].name, frozenset(indexes))
         for topic_id, indexes in partitions.items()
-        if topic_id in known.initializing  # its topic may be gone by now, or the group
+        if topic_id in known.initializing  # its topic may be gone by now
     }
     if topics:
-        ended = known.completed(topics) if is_done else known.abandoned(topics)
-        out.records.append(partitions_record(group_id, ended))
+        out.records.append(partitions_record(group_id, known.completed(topics)))
     return out
+
+
+def not_initialized(state: GroupState, group_id: str, partitions: Iterable[bytes]) -> None:
+    """The share states of these partitions could not be initialized: a heartbeat tries again.
+
+    Kafka takes them out of its record. But a former attempt, of which nobody heard, may have succeeded: while
+    they stand there, whoever deletes the group deletes their states.
+    """
+    for topic_id in partitions:
+        state.initializing_since_ms.pop((group_id, topic_id), None)
 
 
 def forget_topics(state: GroupState, topic_ids: Collection[bytes], out: Outcome) -> None:

@@ -95,11 +95,11 @@ def delete_offsets(state: GroupState, group_id: str, names: Iterable[str], token
         topic = state.cluster.topic_named(name)
         if topic is None:
             refused.append(_refusal(name, _NO_SUCH))
-        elif topic.topic_id in known.initialized:
-            states[topic.topic_id] = known.initialized[topic.topic_id]
         elif topic.topic_id in known.deleting:
             # The last attempt did not come through.
             states[topic.topic_id] = TopicPart(name, frozenset(range(topic.partition_count)))
+        elif topic.topic_id in known.initialized:
+            states[topic.topic_id] = known.initialized[topic.topic_id]
         else:
             refused.append(_refusal(name, "There is no offset information to delete."))
     if states:

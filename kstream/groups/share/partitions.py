@@ -33,20 +33,25 @@ class StatePartitions(NamedTuple):
     deleting: Mapping[bytes, str] = MappingProxyType({})
     """Names of topics by id."""
 
-    def begun(self, topics: Topics) -> StatePartitions:
-        """These are being initialized, anew if they were before."""
-        deleting = {topic_id: name for topic_id, name in self.deleting.items() if topic_id not in topics}
-        return self._replace(initializing=merged(self.initializing, topics), deleting=deleting)
+    def begun(self, topics: Topics, counts: Mapping[bytes, int]) -> StatePartitions:
+        """These are being initialized, anew if they were before. `counts` says how many partitions the topics
+        have: one that was being deleted is so no more once it is known of all of its partitions what becomes
+        of them.
+        """
+        initializing = merged(self.initializing, topics)
+        known = merged(self.initialized, initializing)
+        deleting = {
+            topic_id: name
+            for topic_id, name in self.deleting.items()
+            if topic_id not in topics or len(known[topic_id].partitions) < counts[topic_id]
+        }
+        return self._replace(initializing=initializing, deleting=deleting)
 
     def completed(self, topics: Topics) -> StatePartitions:
         """These are initialized."""
         return self._replace(
             initializing=_without(self.initializing, topics), initialized=merged(self.initialized, topics)
         )
-
-    def abandoned(self, topics: Topics) -> StatePartitions:
-        """These could not be initialized."""
-        return self._replace(initializing=_without(self.initializing, topics))
 
     def forgetting(self, topic_ids: Collection[bytes]) -> StatePartitions:
         """The states of initialized topics are to be deleted."""

@@ -79,10 +79,12 @@ class ShareBench:
     def initialize(self, *, fails: bool = False) -> list[InitializeStates]:
         """Carry out what was asked for."""
         effects = self.wanted()
-        end = not_initialized if fails else initialized
+        state = self.driver.shard.state
         for effect in effects:
-            starts = effect.start_offsets
-            self.driver.carry_out(end(self.driver.shard.state, effect.group_id, starts))
+            if fails:
+                not_initialized(state, effect.group_id, effect.start_offsets)
+            else:
+                self.driver.carry_out(initialized(state, effect.group_id, effect.start_offsets))
         return effects
 
     def topics_changed(self, *names: str) -> None:

@@ -13,7 +13,7 @@ from kstream.errors import ApiError, ErrorCode
 from kstream.groups.describe import delete_group
 from kstream.groups.settings import Caller, GroupSettings, ShareSettings
 from kstream.groups.share import offsets
-from kstream.groups.share.heartbeat import check_request, heartbeat
+from kstream.groups.share.heartbeat import Deferred, check_request, heartbeat
 from kstream.groups.share.initializing import (
     UNINITIALIZED,
     InitializeStates,
@@ -73,8 +73,11 @@ class Client:
         check_request(request)
         caller = Caller(self.name, "/127.0.0.1", 1)
         self.must_say_topics = False
+        defers = self.world.random.random() < 0.5
         self.world.request(
-            lambda shard, now_ms, token: heartbeat(shard.state, request, caller, token, now_ms),
+            lambda shard, now_ms, token: heartbeat(
+                shard.state, request, caller, token, now_ms, defers=defers
+            ),
             self._hear,
             self._miss,
         )
@@ -87,6 +90,9 @@ class Client:
             # Fenced or unknown: it gives all up and joins again.
             self.epoch, self.held = 0, set()
             return
+        if isinstance(answer, Deferred):
+            answer = answer.response
+            self.world.seen.add("deferred")
         self.epoch = answer.member_epoch
         if answer.assignment is not None:
             self.held = {
@@ -201,7 +207,7 @@ class World:
         def initialize() -> Step | None:
             if self._fails():
                 self.seen.add("initialization failed")
-                return lambda: self._carry_out(not_initialized(state, GROUP, wanted.start_offsets))
+                return lambda: not_initialized(state, GROUP, wanted.start_offsets)
             for topic_id, starts in wanted.start_offsets.items():
                 if self.cluster.topic_identified(topic_id) is not None:
                     self.states.update({(topic_id, index): start for index, start in starts.items()})

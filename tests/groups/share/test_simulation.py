@@ -39,7 +39,7 @@ def test_share_groups_stay_right() -> None:
         except AssertionError as failure:
             raise AssertionError(f"KSTREAM_TEST_SEED={seed}") from failure
     assert seen >= {
-        *("deleted", "moved", "forgotten", "initialization failed", "NON_EMPTY_GROUP"),
+        *("deferred", "deleted", "moved", "forgotten", "initialization failed", "NON_EMPTY_GROUP"),
         *("GROUP_MAX_SIZE_REACHED", "UNKNOWN_MEMBER_ID"),
     }
 
