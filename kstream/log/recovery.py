@@ -92,7 +92,6 @@ def open_files(
     loaded = load_producers(
         directory,
         segments,
-        log_start_offset,
         end_offset,
         config,
         now_ms,

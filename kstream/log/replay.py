@@ -27,26 +27,26 @@ class Loaded(NamedTuple):
 def load_producers(
     directory: Path,
     segments: Sequence[Segment],
-    log_start_offset: int,
     end_offset: int,
     config: LogConfig,
     now_ms: int,
     *,
     recovered_from: int | None = None,
 ) -> Loaded:
-    """The producer state at `end_offset`.
+    """The producer state at `end_offset`, from all batches that are there, also those before the log's start:
+    what a producer sent last may stand there, and a snapshot from before it knows less.
 
     With `recovered_from`, the segments from that base offset were recovered: the transactions that end in
     them are entered into their transaction indexes, which the caller has cleared.
 
-    Snapshots behind the end, and corrupt ones, are deleted. Raises OSError.
+    Snapshots behind the end, before the oldest segment, and corrupt ones are deleted. Raises OSError.
     """
     limit = end_offset if recovered_from is None else recovered_from
     state = ProducerState()
     begin = -1
     for path in _newest_first(directory):
         offset = snapshot_offset(path)
-        if offset > end_offset:
+        if not segments[0].base_offset <= offset <= end_offset:
             path.unlink()
         elif offset <= limit and begin < 0:
             try:
@@ -59,7 +59,7 @@ def load_producers(
         if number + 1 < len(segments) and segments[number + 1].base_offset <= begin:
             continue
         into_index = recovered_from is not None and segment.base_offset >= recovered_from
-        for header, position in headers_from(segment, max(begin, log_start_offset)):
+        for header, position in headers_from(segment, max(begin, segment.base_offset)):
             if header.producer_id < 0:
                 continue
             analysis = Analysis(state, Origin.REPLICATION)

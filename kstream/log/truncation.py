@@ -50,6 +50,6 @@ def truncate_to(log: PartitionLog, offset: int, now_ms: int) -> None:
     log.log_start_offset = min(log.log_start_offset, end_offset)
     log.recovery_point = min(log.recovery_point, end_offset)
     log.leader_epochs.truncate_to(end_offset)
-    loaded = load_producers(log.directory, kept, log.log_start_offset, end_offset, log.config, now_ms)
+    loaded = load_producers(log.directory, kept, end_offset, log.config, now_ms)
     log.producers = loaded.state
     log.snapshot_offset = loaded.snapshot_offset

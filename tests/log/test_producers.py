@@ -139,6 +139,19 @@ def test_producers_survive_a_restart(tmp_path: Path, was_clean: bool) -> None:
     assert send(log, 18).base_offset == 18
 
 
+def test_what_a_producer_sent_before_the_logs_start_counts_after_a_crash(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0")
+    send(log, 0)
+    log.roll(NOW_MS)  # takes a snapshot that knows this record alone
+    send(log, 1, count=3)
+    append(log, batch_of(4))
+    log.delete_records(6)
+    again = open_log(tmp_path / "t-0", log_start_offset=6)
+    assert again.log_start_offset == 6
+    assert send(again, 1, count=3).is_duplicate
+    assert send(again, 4).base_offset == 8
+
+
 def test_truncation_takes_producers_back(tmp_path: Path) -> None:
     log = open_log(tmp_path / "t-0", LogConfig(segment_bytes=300))
     for number in range(12):
