@@ -148,6 +148,7 @@ _BUILDERS: Mapping[str, Callable[[str], list[str]]] = {
     "c": _c,
     "go": _go,
     "java": _java,
+    "java-streams": _java_streams,
     "node": _node,
     "python": _python,
     "rust": _rust,

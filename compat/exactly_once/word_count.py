@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compat.builds import built
@@ -18,9 +18,7 @@ from compat.exactly_once.kills import Kills
 from compat.exactly_once.traffic import Feed, Records, create_topics, read_committed
 from compat.exactly_once.trial import Outcome, server_for_trial
 from compat.kafka_jars import STREAMS_VERSION
-from compat.server_process import ServerProcess
 
-LINES, COUNTS, APPLICATION = "lines", "word-counts", "word-count"
 PARTITIONS = 4
 INSTANCES = 2
 WORDS = 300
@@ -36,6 +34,53 @@ def line_of(number: int) -> str:
     return " ".join(f"w{int(WORDS * draw.random() ** 2)}" for _ in range(WORDS_PER_LINE))
 
 
+class WordCount:
+    """The application against one server: `prefix` begins its topics, `folder` has its instances' state.
+
+    Raises ClientMissing, BuildFailed: it cannot run here.
+    """
+
+    def __init__(self, bootstrap: str, folder: Path, prefix: str = "word-count") -> None:
+        command = [
+            *built("java-streams", "word-count"),
+            bootstrap,
+            f"{prefix}-lines",
+            f"{prefix}-counts",
+            prefix,
+        ]
+        self._bootstrap = bootstrap
+        self._counts = f"{prefix}-counts"
+        create_topics(bootstrap, PARTITIONS, f"{prefix}-lines", self._counts)
+        self.feed = Feed(bootstrap, f"{prefix}-lines", PARTITIONS, line_of)
+        self.instances = [
+            Application([*command, str(folder / f"state-{number}")], folder / f"{number}.out")
+            for number in range(INSTANCES)
+        ]
+        self.outputs = 0
+
+    def expected(self) -> Counter[str]:
+        """How often each word went in."""
+        return Counter(word for number in range(self.feed.count) for word in line_of(number).split())
+
+    def is_done(self) -> bool:
+        """Whether as many counts came out as words went in."""
+        return self.outputs_now() >= self.feed.count * WORDS_PER_LINE
+
+    def outputs_now(self) -> int:
+        self.outputs = sum(map(len, read_committed(self._bootstrap, self._counts, PARTITIONS).values()))
+        return self.outputs
+
+    def faults(self) -> list[str]:
+        """What is wrong with the counts, and whether much was tried."""
+        counts = read_committed(self._bootstrap, self._counts, PARTITIONS)
+        return miscounted(self.expected(), counts) + idle(self.instances)
+
+    def kill(self) -> None:
+        """End all instances."""
+        for instance in self.instances:
+            instance.kill()
+
+
 def run_word_count(*, seconds: float, seed: int, kafka: bool = False) -> Outcome:
     """Run it for so many seconds, let it finish, and count.
 
@@ -44,46 +89,24 @@ def run_word_count(*, seconds: float, seed: int, kafka: bool = False) -> Outcome
         TimeoutError: it never finished.
     """
     outcome = Outcome(f"kafka-streams {STREAMS_VERSION} seed={seed}")
-    command = built("java-streams", "word-count")
     with server_for_trial(kafka) as server, tempfile.TemporaryDirectory(prefix="word-count-") as folder:
-        create_topics(server.bootstrap, PARTITIONS, LINES, COUNTS)
-        applications = instances(command, server, Path(folder))
-        feed = Feed(server.bootstrap, LINES, PARTITIONS, line_of)
-        kills = Kills(server, applications, f"word count {seed}")
+        words = WordCount(server.bootstrap, Path(folder))
+        kills = Kills(server, words.instances, f"word count {seed}")
         try:
             kills.revive()
-            with feed.flowing(LINES_PER_SECOND):
+            with words.feed.flowing(LINES_PER_SECOND):
                 kills.run(seconds, pause_s=_PAUSE_S, stops=True)
-            wanted = expected(range(feed.count))
-            kills.until(lambda: _size(server) >= wanted.total())
+            kills.until(words.is_done)
         finally:
-            for application in applications:
-                application.kill()
-                outcome.said.update({"starts": application.starts})
-        counts = read_committed(server.bootstrap, COUNTS, PARTITIONS)
-        outcome.outputs = sum(map(len, counts.values()))
-        outcome.faults = faults(wanted, counts) + idle(applications)
-    outcome.inputs, outcome.kills = wanted.total(), kills.told()
+            words.kill()
+        outcome.said.update({"starts": sum(instance.starts for instance in words.instances)})
+        outcome.faults = words.faults()
+        outcome.inputs, outcome.outputs = words.expected().total(), words.outputs_now()
+    outcome.kills = kills.told()
     return outcome
 
 
-def instances(command: Sequence[str], server: ServerProcess, folder: Path) -> list[Application]:
-    """Not started yet; each keeps its state in a folder of its own over its lives."""
-    return [
-        Application(
-            [*command, server.bootstrap, LINES, COUNTS, APPLICATION, str(folder / f"state-{number}")],
-            folder / f"{number}.out",
-        )
-        for number in range(INSTANCES)
-    ]
-
-
-def expected(numbers: Iterable[int]) -> Counter[str]:
-    """How often each word of these lines must be counted."""
-    return Counter(word for number in numbers for word in line_of(number).split())
-
-
-def faults(wanted: Mapping[str, int], counts: Records) -> list[str]:
+def miscounted(wanted: Mapping[str, int], counts: Records) -> list[str]:
     """Every word whose counts are not 1, 2, 3... up to what is wanted."""
     rows: dict[str, list[int]] = defaultdict(list)
     for records in counts.values():
@@ -96,17 +119,13 @@ def faults(wanted: Mapping[str, int], counts: Records) -> list[str]:
     ]
 
 
-def idle(applications: Sequence[Application]) -> list[str]:
+def idle(instances: Sequence[Application]) -> list[str]:
     """Instances that never had both tasks to work on and standby tasks: then little was tried."""
     found = []
-    for number, application in enumerate(applications):
-        tasks = [line.split()[1:] for line in application.said().splitlines() if line.startswith("tasks")]
+    for number, instance in enumerate(instances):
+        tasks = [line.split()[1:] for line in instance.said().splitlines() if line.startswith("tasks")]
         if not any(int(active) > 0 for active, _, _ in tasks):
             found.append(f"instance {number} never had a task")
         if not any(int(standby) > 0 for _, standby, _ in tasks):
             found.append(f"instance {number} never was a standby")
     return found
-
-
-def _size(server: ServerProcess) -> int:
-    return sum(map(len, read_committed(server.bootstrap, COUNTS, PARTITIONS).values()))

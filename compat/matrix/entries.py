@@ -61,6 +61,12 @@ def _story(client: str, kind: str, *, quick: bool = False) -> Entry:
     return Entry(client, kind, partial(StorySession, client), quick, CLEAN_OFTEN)
 
 
+def _streams(stage: Stage) -> Session:
+    from compat.exactly_once.streams_session import StreamsSession  # it needs confluent-kafka
+
+    return StreamsSession(stage)
+
+
 ENTRIES = (
     _story("confluent-kafka", "Python", quick=True),
     _story("kafka-python", "Python", quick=True),
@@ -78,5 +84,6 @@ ENTRIES = (
     _story("rskafka", "Rust"),
     _story("faststream-aiokafka", "Python"),
     _story("faststream-confluent", "Python"),
+    Entry("kafka-streams", "Java", _streams),
     Entry("web-uis", "Java", WebUis),
 )

@@ -338,7 +338,7 @@ def _aborted(partition: Partition, reading: Reading) -> list[AbortedTransaction]
     """The transactions whose records a read_committed reader must drop from what it gets."""
     if reading.found is None:
         return []
+    found = partition.log.aborted_transactions(reading.wanted.fetch_offset, reading.found)
     return [
-        AbortedTransaction(producer_id=aborted.producer_id, first_offset=aborted.first_offset)
-        for aborted in partition.log.aborted_transactions(reading.wanted.fetch_offset, reading.found)
+        AbortedTransaction(producer_id=each.producer_id, first_offset=each.first_offset) for each in found
     ]

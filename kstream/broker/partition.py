@@ -106,7 +106,8 @@ class Partition:
     @property
     def last_stable_offset(self) -> int:
         """A read_committed reader sees records below this offset: no transaction below it is still open."""
-        return min(self.log.last_stable_offset, self.high_watermark)
+        stable = self.log.last_stable_offset
+        return min(stable, self._durable_end_offset) if self.is_durable else stable
 
     def check_leader_epoch(self, current_leader_epoch: int) -> None:
         """Compare the epoch a client believes in (-1: it does not say) with ours.

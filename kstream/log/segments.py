@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import islice
 from typing import overload
 
 from kstream.log.segment import Segment
@@ -120,18 +121,30 @@ class SegmentList:
     def aborted_transactions(
         self, offset: int, found: LogSlice, log_end_offset: int
     ) -> list[AbortedTransaction]:
-        """Aborted transactions that overlap a slice which was read from `offset`."""
-        if not found.size_bytes:
-            return []
-        number = self.number_of(found.segment_base_offset)
-        bound = self._segments[number].offset_bound_behind(found.position + found.size_bytes)
-        if bound is None:
-            is_last = number + 1 == len(self._segments)
-            bound = log_end_offset if is_last else self._bases[number + 1]
+        """Aborted transactions that overlap a slice which was read from `offset`. HOT."""
         aborted: list[AbortedTransaction] = []
-        for segment in self._segments[number:]:
-            some, complete = segment.txn_index.collect(offset, bound)
+        active = self.active
+        if not found.size_bytes or (
+            found.segment_base_offset == active.base_offset and active.txn_index.is_empty
+        ):
+            return aborted
+        number = self.number_of(found.segment_base_offset)
+        bound: int | None = None
+        for segment in islice(self._segments, number, None):
+            index = segment.txn_index
+            if index.is_empty:
+                continue
+            if bound is None:
+                bound = self._bound_behind(number, found, log_end_offset)
+            some, complete = index.collect(offset, bound)
             aborted += some
             if complete:
                 break
         return aborted
+
+    def _bound_behind(self, number: int, found: LogSlice, log_end_offset: int) -> int:
+        """An offset at or behind the end of a slice of that segment."""
+        bound = self._segments[number].offset_bound_behind(found.position + found.size_bytes)
+        if bound is not None:
+            return bound
+        return log_end_offset if number + 1 == len(self._segments) else self._bases[number + 1]

@@ -68,6 +68,11 @@ class TransactionIndex:
         return self._content
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the segment has no aborted transaction. HOT."""
+        return not (self._content if self._content is not None else self._loaded())
+
+    @property
     def entries(self) -> list[AbortedTransaction]:
         """All entries. Raises CorruptTransactionIndex."""
         return [AbortedTransaction._make(entry[1:]) for entry in _ENTRY.iter_unpack(self._loaded())]
