@@ -105,8 +105,9 @@ def settle(
     window: ShareWindow, change: Change, *, is_stored: bool, limits: ShareLimits, now_ms: float
 ) -> Settled:
     """A change was stored, and counts; or it was not, and all is as before, but for locks that expired
-    meanwhile.
+    meanwhile. What took effect at once stays so: a restart would find it out again.
     """
+    counts = is_stored or not change.ranges
     is_news = False
     for first, last in change.ranges:
         for batch in window.batches_between(first, last):
@@ -122,8 +123,8 @@ def settle(
                     window.on_available(run.first)
                     is_news = True
             batch.join(first, last)
-    is_moved = is_stored and window.advance()
-    return Settled(change.dead_letters if is_stored else [], is_news or is_moved)
+    is_moved = counts and window.advance()
+    return Settled(change.dead_letters if counts else [], is_news or is_moved)
 
 
 def archive_dead(window: ShareWindow, dead: DeadLetters) -> Change:
