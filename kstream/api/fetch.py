@@ -97,12 +97,20 @@ class Reading:
 async def handle(context: RequestContext, request: FetchRequest) -> FetchResponse:
     uses_topic_ids = context.api_version >= _FIRST_VERSION_WITH_TOPIC_IDS
     sessions = context.broker.fetch_sessions
+    now_ms = context.now_ms()
     try:
-        plan = sessions.plan(request, uses_topic_ids=uses_topic_ids, now_ms=context.now_ms())
+        plan = sessions.plan(request, uses_topic_ids=uses_topic_ids, now_ms=now_ms)
     except ApiError as error:
         return FetchResponse(error_code=error.code)
     if request.isolation_level not in _ISOLATION_LEVELS and await _knows_any(context.broker, plan):
         return _refuse_all(request, ErrorCode.UNKNOWN_SERVER_ERROR, uses_topic_ids=uses_topic_ids)
+    context.broker.fetches.note(
+        context.connection_id,
+        context.client_id,
+        plan.partitions,
+        now_ms,
+        request.isolation_level == READ_COMMITTED,
+    )
     deadline_s = trio.current_time() + request.max_wait_ms / 1000
     if request.topics:
         await context.broker.partitions.open_ahead((each.topic, each.index) for each in plan.partitions)

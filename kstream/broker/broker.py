@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kstream.broker.fetch_sessions import FetchSessions
+from kstream.broker.fetches import Fetches
 from kstream.broker.groups import GroupCoordinator
 from kstream.broker.metadata.create_topics import USE_DEFAULT, NewTopic, create_topics
 from kstream.broker.metadata.store import MetadataStore
@@ -69,6 +70,7 @@ class Broker:
         metadata.on_change(lambda delta: self.quotas.on_metadata(metadata.image, delta))
         self.telemetry = Telemetry(payload_bytes_max=int(config.get("telemetry.max.bytes") or 0))
         self.fetch_sessions = FetchSessions(config.max_incremental_fetch_session_cache_slots)
+        self.fetches = Fetches()
         self.producer_ids = ProducerIds(metadata.allocate_producer_ids)
         self.share_states = ShareStates(
             config, directory, partitions=self.partitions, metadata=metadata, clock=clock

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from kstream.broker import why
 from kstream.broker.broker import Broker as InnerBroker
 from kstream.broker.metadata.create_topics import NewTopic, create_topics
 from kstream.broker.metadata.delete_topics import TopicKey, delete_topics
@@ -328,6 +329,12 @@ class Broker:
         broker = self._running.broker
         seen = self._running.run(lambda: report.lines(broker))
         return "\n".join(seen + report.error_lines(self._started.errors))
+
+    def why(self, group: str, topic: str | None = None) -> list[str]:
+        """Why nothing arrives at a group, from `topic` if one is given: a line for each reason."""
+        broker = self._running.broker
+        found = self._running.run(lambda: why.explain(broker, group, topic))
+        return [f"{finding['reason']}: {finding['text']}" for finding in found["findings"]]
 
     # Within
 
