@@ -51,6 +51,10 @@ class Broker:
         """What shall go wrong; `server` sees to it."""
         self.crash: Callable[[int], None] | None = None
         """Has the server crash, and come back after so many milliseconds; set by who can start it again."""
+        self.trace_path: Path | None = None
+        """Where traffic is noted from the start, if anywhere."""
+        self.start_trace: Callable[[Path | None], None] | None = None
+        """Has traffic noted in a file from now on, or no more; `server` sees to it."""
         self.is_crashed = False
         """Whether the end is to be one without goodbye."""
         self.node_id = config.node_id

@@ -120,8 +120,8 @@ def _assignment(facts: GroupFacts) -> Iterator[Finding]:
             others = ", ".join(f"{topic}-{index}" for topic, index in sorted(owners)[:5])
             yield Finding(
                 "assigned_elsewhere",
-                f"{member} has no partition: {len(facts.members)} members share {len(owners)}, and each has one"
-                f" owner. Others have {others}",
+                f"{member} has no partition: {len(facts.members)} members share {len(owners)}, of which each"
+                f" has one owner. Others have {others}",
             )
     subscribed = [member.subscribed for member in facts.members]
     if subscribed and None not in subscribed:

@@ -26,7 +26,8 @@ refused, 130 interrupted, 1 a defect of kstream.
 _SERVER = Group("Server", sort_key=1)
 _RECORDS = Group("Records", sort_key=2)
 _CLUSTER = Group("Cluster", sort_key=3)
-_MORE = Group("More", sort_key=4)
+_TESTING = Group("Testing", sort_key=4)
+_MORE = Group("More", sort_key=5)
 
 _COMMANDS: list[tuple[str, str, Group]] = [
     ("produce", "Write records from standard input, a file or the command line.", _RECORDS),
@@ -36,9 +37,12 @@ _COMMANDS: list[tuple[str, str, Group]] = [
     ("topics", "List, create, describe, alter and delete topics.", _CLUSTER),
     ("groups", "List and describe consumer groups with their lag; reset and delete them.", _CLUSTER),
     ("configs", "Show and change settings of topics, brokers and groups.", _CLUSTER),
+    ("why", "Explain why nothing arrives at a consumer group.", _CLUSTER),
     ("cluster", "Who is there: brokers, controller, counts.", _CLUSTER),
     ("top", "Watch topics, rates, groups and lag live.", _CLUSTER),
     ("stats", "A kstream server's request rates, latencies, errors and queues.", _CLUSTER),
+    ("faults", "Have things go wrong on purpose, in a server that serves --http.", _TESTING),
+    ("trace", "Decode wire traffic that kstream serve --trace wrote, or replay it.", _TESTING),
     ("bench", "A quick figure of what this machine does.", _MORE),
 ]
 

@@ -53,6 +53,7 @@ class Options(NamedTuple):
     topics: tuple[Topic, ...]
     log_level: str
     http: str | None = None
+    trace: str | None = None
     http_token: str | None = None
     log_format: str = "text"
 
@@ -88,6 +89,7 @@ def parse(argv: Sequence[str]) -> Options:
         topics=tuple(parsed.topic),
         log_level=parsed.log_level,
         http=parsed.http,
+        trace=parsed.trace,
         http_token=parsed.http_token,
         log_format=parsed.log_format,
     )
@@ -145,6 +147,11 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="HOST:PORT",
         help="offer HTTP there: topics, records, groups, a clock to move, metrics for Prometheus;"
         " /openapi.json says how (needs the extra http)",
+    )
+    add(
+        "--trace",
+        metavar="FILE",
+        help="note all requests and answers in a file, up to 256 MB, for kstream trace",
     )
     add(
         "--http-token",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kstream.cli.arguments import Options, Topic
 from kstream.cli.banner import banner, wants_colours
+from kstream.cli.crashing import EPHEMERAL_DIR, crashes
 from kstream.cli.http import Http, open_http
 from kstream.cli.logs import set_up
 from kstream.cli.recovery_bar import show_recovery
@@ -26,6 +27,7 @@ from kstream.config.load import Given, Note, load
 from kstream.errors import KstreamError
 
 if TYPE_CHECKING:
+    from kstream.broker.broker import Broker
     from kstream.clock import Clock
     from kstream.server.serve import Companion
 
@@ -90,7 +92,17 @@ def run(options: Options, *, server: Server | None = None) -> int:
             has_colours=has_colours,
             http=http,
         )
-        _serve(config, Path(config.log_dirs[0]), ready, options.topics, stop, server, http)
+        _serve(
+            config,
+            Path(config.log_dirs[0]),
+            ready,
+            options.topics,
+            stop,
+            server,
+            http,
+            data_dir,
+            options.trace,
+        )
     except KstreamError as error:
         print(f"kstream: {error}", file=sys.stderr)
         return MISTAKE
@@ -143,13 +155,24 @@ def _serve(
     stop: Stop,
     server: Server | None,
     http: Http | None,
+    ephemeral_dir: Path | None,
+    trace: str | None,
 ) -> None:
     import trio
 
     if server is None:
         from kstream.server import serve as kstream_server
 
-        server = partial(kstream_server, opened=show_recovery)
+        can_crash = crashes(
+            sys.argv[1:], ephemeral_dir=ephemeral_dir, http=None if http is None else http.address
+        )
+
+        def opened(broker: Broker) -> None:
+            show_recovery(broker)
+            can_crash(broker)
+            broker.trace_path = None if trace is None else Path(trace)
+
+        server = partial(kstream_server, opened=opened)
     run_server: Server = server
 
     async def main() -> None:
@@ -205,6 +228,10 @@ def _say(notes: Sequence[Note]) -> None:
 
 def _ephemeral_dir() -> Path:
     import tempfile
+
+    kept = os.environ.pop(EPHEMERAL_DIR, None)
+    if kept is not None:
+        return Path(kept)
 
     try:
         return Path(tempfile.mkdtemp(prefix="kstream-"))

@@ -86,7 +86,7 @@ async def _serve(
 ) -> None:
     addresses = [_address(bound) for bound in listeners]
     dispatcher = Dispatcher(registrations)
-    Interception(broker, dispatcher)
+    interception = Interception(broker, dispatcher)
     async with trio.open_nursery() as connection_nursery:
         connections = Connections(broker, dispatcher, connection_nursery)
         try:
@@ -110,6 +110,7 @@ async def _serve(
         finally:
             with trio.CancelScope(shield=True), trio.move_on_after(_STOP_S):
                 await connections.drain()
+            interception.close()
 
 
 def _address(bound: BoundListener) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -329,6 +330,27 @@ class Broker:
         broker = self._running.broker
         seen = self._running.run(lambda: report.lines(broker))
         return "\n".join(seen + report.error_lines(self._started.errors))
+
+    @contextmanager
+    def trace(self, path: str | Path) -> Iterator[None]:
+        """Note all traffic in a file while the block runs; `kstream trace` decodes it.
+
+        Raises BadTrace: the file cannot be written.
+        """
+        self._trace(Path(path))
+        try:
+            yield
+        finally:
+            self._trace(None)
+
+    def _trace(self, path: Path | None) -> None:
+        start = self._running.broker.start_trace
+        assert start is not None
+
+        async def work() -> None:
+            start(path)
+
+        self._running.run(work)
 
     def why(self, group: str, topic: str | None = None) -> list[str]:
         """Why nothing arrives at a group, from `topic` if one is given: a line for each reason."""
