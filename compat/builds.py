@@ -94,12 +94,33 @@ def _node(program: str) -> list[str]:
             for manifest in manifests:
                 shutil.copy(manifest, folder)
             _fetch([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder, {})
+    if program in _BUILT_PACKAGES:
+        _rebuild(npm, _BUILT_PACKAGES[program], packages)
     programs = packages / f"programs-{_digest(*source.glob('*.js'))}"
     if not programs.is_dir():
         with _making(programs) as folder:
             for script in source.glob("*.js"):
                 shutil.copy(script, folder)
     return [node, str(programs / f"{program}.js")]
+
+
+_BUILT_PACKAGES = {"confluent-kafka-javascript": "@confluentinc/kafka-javascript"}
+"""Packages that are compiled when they are installed: minutes, so only when they are asked for."""
+
+
+def _rebuild(npm: str, package: str, packages: Path) -> None:
+    """Compile one. Its librdkafka comes with it; zlib, zstd, OpenSSL and curl are the system's."""
+    done = packages / f"built-{package.replace('/', '-')}"
+    if not done.exists():
+        environment = {"CKJS_LINKING": "dynamic"}
+        try:
+            _build([npm, "rebuild", package], packages, environment)
+        except BuildFailed as failed:
+            needed = "libcurl4-openssl-dev zlib1g-dev libssl-dev libzstd-dev"
+            raise ClientMissing(
+                f"{package} was not built; it needs g++, make and {needed}\n{failed}"
+            ) from failed
+        done.touch()
 
 
 def _c(program: str) -> list[str]:

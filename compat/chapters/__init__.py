@@ -22,7 +22,7 @@ def chapters(restart: Callable[[], None] | None = None) -> Iterator[Chapter]:
         yield Chapter(f"{codec}-idempotent", produce_and_fetch(codec, idempotent=True), (codec, IDEMPOTENCE))
     yield Chapter("bulk", bulk)
     yield Chapter("transactions", transactions, (TOPICS, TRANSACTIONS))
-    yield Chapter("compacted", compacted, (TOPICS, CONFIGS))
+    yield Chapter("compacted", compacted, (TOPICS,))
     yield Chapter("failover", failover, (TOPICS, GROUPS))
     yield Chapter("producing-recreated", producing_recreated, (TOPICS,))
     yield Chapter("consuming-recreated", consuming_recreated, (TOPICS, GROUPS))

@@ -17,6 +17,8 @@ class Program(NamedTuple):
 
 _NONE_OF_THE_NEW = "a running reader gets none of the records of the new topic, on Apache Kafka as on kstream"
 
+_NO_CONFIGS = "rskafka creates topics without configurations, and has no requests for them"
+
 _FASTSTREAM = Traits(
     tells_empty_from_null=False,
     headers_per_record=False,
@@ -60,6 +62,20 @@ PROGRAMS: Mapping[str, Program] = {
             },
         ),
     ),
+    "confluent-kafka-javascript": Program(
+        "node",
+        Traits(
+            tells_empty_from_null=False,
+            sends_null_headers=False,
+            keeps_header_order=False,
+            lacks={CONFIGS: "its admin client neither describes nor alters configurations"},
+            gaps={
+                "null headers": "it refuses a header whose value is neither a string nor bytes",
+                "order of headers": "it has headers as an object, as kafkajs does",
+                "empty against null": "an empty key or value comes back as null",
+            },
+        ),
+    ),
     "platformatic-kafka": Program(
         "node",
         Traits(
@@ -79,7 +95,8 @@ PROGRAMS: Mapping[str, Program] = {
             repeats_headers=False,
             lacks={
                 PARTITIONS: "rskafka has no request to add partitions",
-                CONFIGS: "rskafka creates topics without configurations, and has no requests for them",
+                CONFIGS: _NO_CONFIGS,
+                "compacted": _NO_CONFIGS,
                 IDEMPOTENCE: "rskafka has no idempotent producer",
                 TRANSACTIONS: "rskafka has no transactional producer",
                 GROUPS: "rskafka has no consumer groups",
