@@ -32,6 +32,8 @@ class Registration(NamedTuple):
     """The lowest version that ApiVersions shows: lower than `version_min` only for Produce (KAFKA-18659)."""
     is_prompt: bool
     """Whether the handler normally answers without waiting for anything."""
+    is_observed: bool = False
+    """Whether every request must come to the handler, one that repeats another, too."""
 
 
 _registrations: dict[int, Registration] = {}

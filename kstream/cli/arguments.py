@@ -56,6 +56,7 @@ class Options(NamedTuple):
     trace: str | None = None
     http_token: str | None = None
     log_format: str = "text"
+    otel: bool = False
 
 
 class _Parser(argparse.ArgumentParser):
@@ -92,6 +93,7 @@ def parse(argv: Sequence[str]) -> Options:
         trace=parsed.trace,
         http_token=parsed.http_token,
         log_format=parsed.log_format,
+        otel=parsed.otel,
     )
 
 
@@ -158,6 +160,12 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="TOKEN",
         help="what every HTTP request must bring, as Authorization: Bearer TOKEN; needed where others than"
         " this machine can connect (better in KSTREAM_HTTP_TOKEN, which nobody sees in a list of processes)",
+    )
+    add(
+        "--otel",
+        action="store_true",
+        help="send OpenTelemetry spans of appends and fetches, for records with a traceparent header, where"
+        " the OTEL_* variables say (needs the extra otel)",
     )
     add(
         "--log-level",

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kstream.cli.arguments import Options, Topic
+from kstream.cli.arguments import Options
 from kstream.cli.banner import banner, wants_colours
+from kstream.cli.beside import Beside, open_beside
 from kstream.cli.crashing import EPHEMERAL_DIR, crashes
-from kstream.cli.http import Http, open_http
 from kstream.cli.logs import set_up
 from kstream.cli.recovery_bar import show_recovery
 from kstream.cli.signals import Stop
@@ -28,8 +28,6 @@ from kstream.errors import KstreamError
 
 if TYPE_CHECKING:
     from kstream.broker.broker import Broker
-    from kstream.clock import Clock
-    from kstream.server.serve import Companion
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +42,7 @@ class Server(Protocol):
         *,
         ready: Callable[[list[str]], None],
         topics: Sequence[tuple[str, int | None]],
-        clock: Clock | None = None,
-        companion: Companion | None = None,
+        **beside: Any,
     ) -> Awaitable[None]: ...
 
 
@@ -76,39 +73,26 @@ def run(options: Options, *, server: Server | None = None) -> int:
     has_colours = wants_colours(sys.stderr)
     set_up(options.log_level, has_colours=has_colours, as_json=options.log_format == "json")
     data_dir: Path | None = None
-    http: Http | None = None
     try:
         data_dir = _ephemeral_dir() if options.ephemeral else None
         if data_dir is not None:
             stop.on_exit_now(partial(_remove, data_dir))
         config, notes = configure(options, data_dir)
         _say(notes)
-        http = open_http(options.http, options.http_token or os.environ.get("KSTREAM_HTTP_TOKEN"))
-        ready = partial(
-            _ready,
-            config=config,
-            is_ephemeral=options.ephemeral,
-            started_s=started_s,
-            has_colours=has_colours,
-            http=http,
-        )
-        _serve(
-            config,
-            Path(config.log_dirs[0]),
-            ready,
-            options.topics,
-            stop,
-            server,
-            http,
-            data_dir,
-            options.trace,
-        )
+        with open_beside(options) as beside:
+            ready = partial(
+                _ready,
+                config=config,
+                is_ephemeral=options.ephemeral,
+                started_s=started_s,
+                has_colours=has_colours,
+                http=beside.http,
+            )
+            _serve(config, ready, options, stop, server, beside, data_dir)
     except KstreamError as error:
         print(f"kstream: {error}", file=sys.stderr)
         return MISTAKE
     finally:
-        if http is not None:
-            http.server.close()
         if data_dir is not None:
             _remove(data_dir)
         stop.has_stopped()
@@ -149,28 +133,25 @@ def _flags(options: Options, ephemeral_dir: Path | None) -> list[Given]:
 
 def _serve(
     config: BrokerConfig,
-    data_dir: Path,
     ready: Callable[[list[str], Path], None],
-    topics: Sequence[Topic],
+    options: Options,
     stop: Stop,
     server: Server | None,
-    http: Http | None,
+    beside: Beside,
     ephemeral_dir: Path | None,
-    trace: str | None,
 ) -> None:
     import trio
 
+    data_dir = Path(config.log_dirs[0])
     if server is None:
         from kstream.server import serve as kstream_server
 
-        can_crash = crashes(
-            sys.argv[1:], ephemeral_dir=ephemeral_dir, http=None if http is None else http.address
-        )
+        can_crash = crashes(sys.argv[1:], ephemeral_dir=ephemeral_dir, http=beside.http)
 
         def opened(broker: Broker) -> None:
             show_recovery(broker)
             can_crash(broker)
-            broker.trace_path = None if trace is None else Path(trace)
+            broker.trace_path = None if options.trace is None else Path(options.trace)
 
         server = partial(kstream_server, opened=opened)
     run_server: Server = server
@@ -180,11 +161,14 @@ def _serve(
         with trio.CancelScope() as scope:
             stop.on_stop(lambda: token.run_sync_soon(scope.cancel))
             await run_server(
-                config, data_dir, ready=lambda addresses: ready(addresses, data_dir), topics=topics, **beside
+                config,
+                data_dir,
+                ready=lambda addresses: ready(addresses, data_dir),
+                topics=options.topics,
+                **beside.arguments,
             )
 
-    beside: dict[str, Any] = {} if http is None else {"clock": http.clock, "companion": http.server.run}
-    trio.run(main, clock=None if http is None else http.clock)
+    trio.run(main, clock=beside.clock)
     log.info("stopped")
 
 
@@ -196,7 +180,7 @@ def _ready(
     is_ephemeral: bool,
     started_s: float,
     has_colours: bool,
-    http: Http | None,
+    http: str | None,
 ) -> None:
     """Tell the person, then whoever waits for the line on standard output."""
     # What was imported and replayed stays: the collector need never look at it again, which would stop every
@@ -208,7 +192,7 @@ def _ready(
         data_dir.absolute(),
         advertised=host_port(advertised[0].host, advertised[0].port) if advertised else None,
         is_ephemeral=is_ephemeral,
-        http=None if http is None else http.address,
+        http=http,
         start_s=_since_boot_s() - started_s,
         has_colours=has_colours,
     )

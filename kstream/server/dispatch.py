@@ -122,7 +122,7 @@ class Dispatcher:
             return None
         endpoint.count_errors(response)
         parts = endpoint.encode(response, correlation_id)
-        if key == ApiKey.PRODUCE:
+        if key == ApiKey.PRODUCE and not self._registrations[key].is_observed:
             self._repeats.learn(frame, context, request, response, parts)
         elif key in beats.APIS:
             beats.learn(frame, context, request, response, parts)

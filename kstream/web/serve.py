@@ -35,10 +35,6 @@ class HttpServer:
             nursery.start_soon(running.loop_delay.run)
             await serve(running, self._access, self._sock)
 
-    def close(self) -> None:
-        """Listen no more, if it never came to `run`."""
-        self._sock.close()
-
 
 async def serve(running: Running, access: Access, sock: socket.socket) -> None:
     """Answer HTTP on a listening socket, which is closed in the end, until cancelled."""

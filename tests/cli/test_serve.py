@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -55,10 +56,9 @@ class FakeServer:
         *,
         ready: Callable[[list[str]], None],
         topics: Sequence[tuple[str, int | None]],
-        clock: object = None,
-        companion: Callable[..., object] | None = None,
+        **beside: Any,
     ) -> None:
-        self.clock, self.companion = clock, companion
+        self.beside = beside
         self.config, self.data_dir, self.topics = config, data_dir, topics
         if self.error is not None:
             raise self.error
@@ -281,7 +281,7 @@ def test_a_closed_standard_output_does_not_stop_the_server(monkeypatch: pytest.M
 def test_http_is_bound_before_anything_else_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     code, server = serve("--ephemeral", "--http", "127.0.0.1:0")
     assert code == OK
-    assert server.companion is not None
+    assert set(server.beside) == {"clock", "companion"}
     assert "http       http://127.0.0.1:" in capsys.readouterr().err
 
 
