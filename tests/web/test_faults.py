@@ -52,3 +52,4 @@ def test_what_cannot_be_is_said(breakable: HttpBroker) -> None:
         assert refused.status == 400
         assert said in refused.json["message"]
     assert breakable.delete("/v1/faults/x").status == 400
+    assert breakable.post("/v1/scenarios/rain", {}).status == 404

@@ -68,8 +68,10 @@ async def list_scenarios(call: Call) -> list[dict[str, Any]]:
 
 
 async def start_scenario(call: Call) -> list[dict[str, Any]]:
-    filters = msgspec.to_builtins(call.body)
-    started = call.running.broker.faults.start_scenario(call.path["name"], filters)
+    name = call.path["name"]
+    if name not in (names := [each["name"] for each in scenarios.described()]):
+        raise NotFound(f"there is no scenario {name!r}: {', '.join(names)}")
+    started = call.running.broker.faults.start_scenario(name, msgspec.to_builtins(call.body))
     return [fault.describe() for fault in started]
 
 
@@ -111,5 +113,6 @@ OPERATIONS = (
         body=ScenarioFilters,
         answer=list[dict[str, Any]],
         status=201,
+        errors=(404,),
     ),
 )
