@@ -64,9 +64,13 @@ def load_producers(
                 continue
             analysis = Analysis(state, Origin.REPLICATION)
             analysis.add(header, header.base_offset, segment.file.mapping(segment.size_bytes), position)
-            for aborted in analysis.commit():
-                if into_index:
-                    segment.txn_index.append(aborted)
+            aborted = analysis.commit()
+            if into_index:
+                segment.txn_index.extend(aborted)
+            if header.is_control:
+                # All that is here is replicated. Said only at the end, it would be a million to go through.
+                state.on_high_watermark(header.next_offset)
+        segment.txn_index.flush()
     state.on_high_watermark(end_offset)
     state.expire(now_ms, config.producer_id_expiration_ms)
     return Loaded(state, begin)
