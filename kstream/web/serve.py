@@ -31,9 +31,12 @@ class HttpServer:
     async def run(self, broker: Broker, addresses: list[str]) -> None:
         """Serve until cancelled."""
         running = Running(broker, self._clock, addresses)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(running.loop_delay.run)
-            await serve(running, self._access, self._sock)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(running.loop_delay.run)
+                await serve(running, self._access, self._sock)
+        finally:
+            running.close()
 
 
 async def serve(running: Running, access: Access, sock: socket.socket) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kstream.web.operation import Operation
-from kstream.web.routes import about, clock, faults, groups, records, stats, topics, waiting
+from kstream.web.routes import about, clock, faults, groups, records, snapshots, stats, topics, trace, waiting
 
 OPERATIONS: tuple[Operation, ...] = (
     *about.OPERATIONS,
@@ -14,4 +14,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *waiting.OPERATIONS,
     *clock.OPERATIONS,
     *faults.OPERATIONS,
+    *snapshots.OPERATIONS,
+    *trace.OPERATIONS,
 )

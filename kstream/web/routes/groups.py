@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from kstream.broker.broker import Broker
+from kstream.broker.why import explain
 from kstream.errors import ApiError, ErrorCode
 from kstream.groups.overview import GroupOverview
 from kstream.web.lag import end_offset
@@ -59,6 +62,16 @@ async def describe_group(call: Call) -> GroupDescription:
     raise NotFound(f"there is no group {wanted}")
 
 
+class WhyOf(msgspec.Struct):
+    """Of one topic only."""
+
+    topic: str | None = None
+
+
+async def why_nothing_arrives(call: Call) -> dict[str, Any]:
+    return await explain(call.running.broker, call.path["group"], call.query.topic)
+
+
 async def delete_group(call: Call) -> None:
     result = await call.running.broker.groups.delete(call.path["group"])
     if result.error_code:
@@ -79,6 +92,15 @@ async def describe(broker: Broker, group: GroupOverview) -> GroupDescription:
 OPERATIONS = (
     Operation(
         "GET", "/v1/groups", "All groups, with their lag", list_groups, _TAG, answer=list[GroupSummary]
+    ),
+    Operation(  # before the group itself, whose name may contain slashes
+        "GET",
+        "/v1/groups/{group}/why",
+        "Why nothing arrives at a group",
+        why_nothing_arrives,
+        _TAG,
+        query=WhyOf,
+        answer=dict[str, Any],
     ),
     Operation(
         "GET",
