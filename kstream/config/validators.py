@@ -115,16 +115,16 @@ class ThrottledReplicas:
 
 
 class OffsetReset:
-    """`latest`, `earliest`, or `by_duration:` with an ISO 8601 duration (KIP-932, KIP-1106)."""
+    """`latest`, `earliest`, or `by_duration:` with an ISO 8601 duration, all lower case (KIP-932)."""
 
     __slots__ = ()
 
     def fault(self, value: Any) -> str | None:
-        if value.lower() in ("latest", "earliest"):
+        if value in ("latest", "earliest"):
             return None
         prefix, _, duration = value.partition(":")
         shape = r"P(?=.)([0-9]+D)?(T(?=.)([0-9]+H)?([0-9]+M)?([0-9]+([.][0-9]+)?S)?)?"
-        if prefix.lower() == "by_duration" and re.fullmatch(shape, duration):
+        if prefix == "by_duration" and re.fullmatch(shape, duration):
             return None
         return "Expected latest, earliest or by_duration:PnDTnHnMn.nS"
 

@@ -73,7 +73,7 @@ def test_offset_reset(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["none", "by_duration:", "by_duration:P", "by_duration:PT", "by_duration:1h"]
+    "text", ["none", "EARLIEST", "by_duration:", "by_duration:P", "by_duration:PT", "by_duration:1h"]
 )
 def test_not_an_offset_reset(text: str) -> None:
     with pytest.raises(ConfigError, match=r"by_duration:PnDTnHnMn\.nS"):

@@ -7,6 +7,8 @@ from typing import Any
 from compat.oracle.run import Run, scenario
 from compat.oracle.scenarios.config_resources import change_configs
 from compat.oracle.scenarios.consumer_groups import join as consumer_join
+from compat.oracle.scenarios.describe_configs import GROUP
+from compat.oracle.scenarios.describe_configs import ask as ask_configs
 from compat.oracle.scenarios.group_offsets import commit, share_coordinated
 from kstream.broker.metadata.image import ResourceType
 from kstream.wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest
@@ -396,3 +398,55 @@ def share_group_intervals(run: Run) -> None:
     describe(run, "waits", group)
     run.call("another waits, too", share_join(group, "b", topic.name), 1)
     describe(run, "both wait", group)
+
+
+_VALUES = (
+    ("share.session.timeout.ms", "44999"),
+    ("share.session.timeout.ms", "60001"),
+    ("share.heartbeat.interval.ms", "4999"),
+    ("share.heartbeat.interval.ms", "15001"),
+    ("share.assignment.interval.ms", "-1"),
+    ("share.assignment.interval.ms", "15001"),
+    ("share.delivery.count.limit", "1"),
+    ("share.delivery.count.limit", "11"),
+    ("share.partition.max.record.locks", "99"),
+    ("share.partition.max.record.locks", "4001"),
+    ("share.record.lock.duration.ms", "60001"),
+    ("share.auto.offset.reset", "EARLIEST"),
+    ("share.auto.offset.reset", "by_duration:-PT1H"),
+    ("share.auto.offset.reset", "none"),
+    ("share.isolation.level", "READ_COMMITTED"),
+    ("share.renew.acknowledge.enable", "perhaps"),
+    ("errors.deadletterqueue.topic.name", "dlq.jobs"),
+    ("errors.deadletterqueue.topic.name", "jobs"),
+    ("errors.deadletterqueue.topic.name", "dlq.no such name"),
+    ("errors.deadletterqueue.copy.record.enable", "true"),
+)
+
+
+@scenario
+def share_group_configs(run: Run) -> None:
+    """Values of a share group's configs, right and wrong, and what is described of those that are set."""
+    group = run.name("g")
+    for key, value in _VALUES:
+        request = change_configs(ResourceType.GROUP, group, {key: value})
+        request.validate_only = True
+        run.call(f"{key}={value}", request, 1)
+    wanted: dict[str, str | None] = {
+        "share.session.timeout.ms": "50000",
+        "share.heartbeat.interval.ms": "6000",
+        "share.record.lock.duration.ms": "20000",
+        "share.auto.offset.reset": "by_duration:PT1H",
+    }
+    run.call("set", change_configs(ResourceType.GROUP, group, wanted), 1)
+    described = ask_configs((GROUP, group, list(wanted)), synonyms=True)
+    run.until(
+        described, 4, lambda answer: [each.config_source for each in answer.results[0].configs] == [8] * 4
+    )
+    run.call("described", described, 4)
+    run.call("session below the heartbeat", _both(group, "45000", "45000"), 1)
+
+
+def _both(group: str, session_ms: str, heartbeat_ms: str) -> Any:
+    values = {"share.session.timeout.ms": session_ms, "share.heartbeat.interval.ms": heartbeat_ms}
+    return change_configs(ResourceType.GROUP, group, values)
