@@ -14,6 +14,8 @@ class Cause(StrEnum):
     """Why a record is given up. The values are what the header of a dead letter says (KIP-1191)."""
 
     REJECTED = "Offset rejected by client."
+    EXPIRED = "Record expired."
+    """Not of Kafka's: `kstream.queue.ttl.ms`."""
     DELIVERED_TOO_OFTEN = "Offset delivery count exceeded the threshold."
 
 

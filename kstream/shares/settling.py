@@ -101,6 +101,19 @@ def expire(window: ShareWindow, limits: ShareLimits, now_ms: float) -> Change:
     return change
 
 
+def give_up(
+    window: ShareWindow, first: int, last: int, cause: Cause, limits: ShareLimits, change: Change
+) -> None:
+    """Add to a change that what is available of these records is given up. Takes effect at once."""
+    target = RecordState.ARCHIVING if limits.has_dead_letters else RecordState.ARCHIVED
+    for batch in window.batches_between(first, last):
+        batch.is_split = True
+        for run in batch.isolated(first, last):
+            if run.is_available:
+                _change(window, batch, run, target, limits, change, cause=cause, is_held=False)
+        batch.join(first, last)
+
+
 def settle(
     window: ShareWindow, change: Change, *, is_stored: bool, limits: ShareLimits, now_ms: float
 ) -> Settled:

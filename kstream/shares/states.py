@@ -45,7 +45,8 @@ _AVAILABLE, _ACQUIRED, _ACKNOWLEDGED, _ARCHIVING, _ARCHIVED = RecordState
 
 TRANSITIONS: tuple[Transition, ...] = (
     Transition(_AVAILABLE, _ACQUIRED, "fetched by a member; the delivery count grows"),
-    Transition(_AVAILABLE, _ARCHIVED, "no longer in the log"),
+    Transition(_AVAILABLE, _ARCHIVED, "no longer in the log, expired, or not for this group"),
+    Transition(_AVAILABLE, _ARCHIVING, "expired, with dead letters"),
     Transition(_ACQUIRED, _ACQUIRED, "RENEW: the lock begins anew"),
     Transition(_ACQUIRED, _ACKNOWLEDGED, "ACCEPT"),
     Transition(_ACQUIRED, _AVAILABLE, "RELEASE, the lock expires, or the member leaves"),
