@@ -53,9 +53,9 @@ class _Reading:
 
     __slots__ = ("error_code", "fetch_offset", "found", "headers", "share")
 
-    def __init__(self, share: SharePartition, fetch_offset: int) -> None:
+    def __init__(self, share: SharePartition) -> None:
         self.share = share
-        self.fetch_offset = fetch_offset
+        self.fetch_offset = 0
         self.found: LogSlice | None = None
         self.headers: list[BatchHeader] = []
         self.error_code = 0
@@ -140,7 +140,7 @@ async def _read_all(
     share_bytes = wanted.size_bytes_max // max(1, len(ready)) or 1
     min_one_batch = True
     for share in ready:
-        reading = _Reading(share, share.next_fetch_offset())
+        reading = _Reading(share)
         readings.append(reading)
         try:
             size_bytes_max = min(share_bytes, remaining_bytes, _READ_BYTES_MAX)
@@ -162,9 +162,11 @@ async def _read(
     partition, window = share.partition, share.window
     if size_bytes_max < 0:
         raise ApiError(ErrorCode.UNKNOWN_SERVER_ERROR)
-    if reading.fetch_offset < partition.log.log_start_offset:
-        window.begin_at(partition.log.log_start_offset)
-        reading.fetch_offset = share.next_fetch_offset()
+    window.begin_at(partition.log.log_start_offset)
+    offset = await share.find_next(wanted.wish.member_id, is_read_committed=wanted.is_read_committed)
+    if offset is None:
+        return
+    reading.fetch_offset = offset
     end_offset = partition.last_stable_offset if wanted.is_read_committed else partition.high_watermark
     if reading.fetch_offset >= end_offset:
         return

@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import trio
 
 from kstream.broker.partition import Partition
 from kstream.broker.share_states import ShareStates
 from kstream.broker.waiters import AppendWaiter
+from kstream.clock import Clock
 from kstream.errors import ApiError, ErrorCode
 from kstream.shares.acquiring import LogBatch, Wish, acquire
 from kstream.shares.changes import Change, DeadLetters
 from kstream.shares.limits import Acknowledgement, Acquired, ShareLimits
+from kstream.shares.locks import Lock
 from kstream.shares.settling import acknowledge, archive_dead, expire, release, settle
 from kstream.shares.state_store import ShareKey
 from kstream.shares.window import ShareWindow
@@ -25,6 +28,10 @@ from kstream.wire.messages.write_share_group_state import (
     WriteShareGroupStateRequest,
     WriteStateData,
 )
+
+if TYPE_CHECKING:
+    from kstream.broker.share_queue import PartitionQueue
+    from kstream.shares.queue.rules import QueueRules
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +74,8 @@ class SharePartition:
         state_epoch: int,
         states: ShareStates,
         limits: Callable[[], ShareLimits],
+        rules: Callable[[], QueueRules | None],
+        clock: Clock,
         on_changed: Callable[[SharePartition], None],
         on_dead: Callable[[SharePartition, Sequence[DeadLetters]], None],
         on_gone: Callable[[SharePartition], None],
@@ -83,9 +92,24 @@ class SharePartition:
         self._state_epoch = state_epoch
         self._states = states
         self._limits = limits
+        self._rules = rules
+        self._clock = clock
+        self._queue: PartitionQueue | None = None
         self._on_changed = on_changed
         self._on_dead = on_dead
         self._on_gone = on_gone
+
+    @property
+    def queue(self) -> PartitionQueue | None:
+        """What decides on the order of delivery, where the group asks for more than Kafka's."""
+        rules = self._rules()
+        if rules is None:
+            self._queue = None
+        elif self._queue is None or self._queue.rules is not rules:
+            from kstream.broker.share_queue import PartitionQueue  # most groups need none
+
+            self._queue = PartitionQueue(self.partition, self.window, rules, self._clock)
+        return self._queue
 
     def begin_reading(self) -> bool:
         """Whether a fetch should read now; then it is to call `end_reading`. Two at once would read the
@@ -106,15 +130,33 @@ class SharePartition:
 
     def has_room(self) -> bool:
         """Whether a fetch can get anything, if the log has it."""
+        queue = self.queue
+        if queue is not None:
+            return queue.has_room(self._limits())
         return self.window.can_acquire(self._limits(), _now_ms())
 
-    def next_fetch_offset(self) -> int:
-        """Where to read."""
-        return self.window.next_fetch_offset(_now_ms())
+    async def find_next(self, member_id: str, *, is_read_committed: bool) -> int | None:
+        """Where to read for a member; None if there is nothing for it.
+
+        Raises:
+            ApiError, LogStorageError: a queue could not look ahead.
+        """
+        queue = self.queue
+        if queue is None:
+            return self.window.next_fetch_offset(_now_ms())
+        await queue.look_ahead(is_read_committed=is_read_committed)
+        offset = queue.next_offset(member_id)
+        self._on_changed(self)
+        return offset
 
     def acquire(self, wish: Wish, fetch_offset: int, log_batches: Sequence[LogBatch]) -> list[Acquired]:
         """Acquire what was read."""
-        acquired = acquire(self.window, wish, fetch_offset, log_batches, self._limits(), _now_ms())
+        limits, queue = self._limits(), self.queue
+        if queue is not None:
+            lock = Lock(_now_ms() + limits.lock_duration_ms)
+            acquired = queue.take(wish.member_id, wish.records_max, log_batches[-1][1], limits, lock)
+        else:
+            acquired = acquire(self.window, wish, fetch_offset, log_batches, limits, _now_ms())
         if acquired:
             self._on_changed(self)
         return acquired
@@ -134,13 +176,29 @@ class SharePartition:
     async def release(self, member_id: str) -> None:
         """A member is gone: release what it has. Raises ApiError if that could not be stored."""
         await self._store(release(self.window, member_id, self._limits()))
-
-    def expire(self) -> Change:
-        """Take records back from those whose locks have expired; `store_now` is to follow."""
-        change = expire(self.window, self._limits(), _now_ms())
-        if change.state_batches:
+        if self._queue is not None:
+            self._queue.queue.release_owner(member_id)
             self.wake()
-        return change
+
+    @property
+    def wakes_at_ms(self) -> float | None:
+        """When a lock expires, or the time of a record in a queue has come; on trio's clock."""
+        times = [self.window.locks.wakes_at_ms]
+        if self._queue is not None and (wakes_in_ms := self._queue.wakes_in_ms) is not None:
+            times.append(_now_ms() + wakes_in_ms)
+        return min((each for each in times if each is not None), default=None)
+
+    def expire(self) -> list[Change]:
+        """Take records back from those whose locks have expired, and give up what is of no use any more;
+        `store_now` is to follow for each.
+        """
+        changes = [expire(self.window, self._limits(), _now_ms())]
+        if self._queue is not None:
+            changes.append(self._queue.expire(self._limits()))
+            self.wake()  # one whose time has come may be ready
+        elif changes[0].state_batches:
+            self.wake()
+        return changes
 
     async def store_now(self, change: Change) -> None:
         """Store a change that counts already. What cannot be stored a restart finds out again."""
@@ -210,7 +268,10 @@ class SharePartition:
         settled = settle(self.window, change, is_stored=is_stored, limits=self._limits(), now_ms=_now_ms())
         if settled.dead_letters:
             self._on_dead(self, settled.dead_letters)
-        if settled.is_news:
+        if self._queue is not None:
+            self._queue.on_change(change, is_stored=is_stored)
+            self._on_changed(self)
+        if settled.is_news or self._queue is not None:
             self.wake()
 
     def __str__(self) -> str:

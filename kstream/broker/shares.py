@@ -17,6 +17,7 @@ from kstream.broker.metadata.image import ResourceType
 from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partition import Partition
 from kstream.broker.partitions import Partitions
+from kstream.broker.queue_rules import queue_rules
 from kstream.broker.replica import disk_limiter
 from kstream.broker.share_partition import GONE, SharePartition, state_error
 from kstream.broker.share_sessions import ShareSession, ShareSessionKey, ShareSessions
@@ -29,6 +30,7 @@ from kstream.errors import ApiError, ErrorCode
 from kstream.log.errors import LogStorageError
 from kstream.shares.changes import Change, DeadLetters
 from kstream.shares.limits import ShareLimits
+from kstream.shares.queue.rules import QueueRules
 from kstream.shares.state_batches import NO_OFFSET, StateBatch
 from kstream.shares.state_store import ShareKey
 from kstream.shares.window import ShareWindow
@@ -67,7 +69,7 @@ class Shares:
         self.sessions = ShareSessions(sessions_max)
         self._loaded: dict[ShareKey, SharePartition] = {}
         self._loading: dict[ShareKey, trio.Lock] = {}
-        self._configs: dict[str, tuple[ShareConfig, ShareLimits]] = {}
+        self._configs: dict[str, tuple[ShareConfig, ShareLimits, QueueRules | None]] = {}
         self._timers = TimerHeap()
         self._left: list[ShareSession] = []
         self._letters = DeadLetterWriter(config, partitions=partitions, metadata=metadata, clock=clock)
@@ -87,7 +89,11 @@ class Shares:
         """The same, as windows need it."""
         return self._configured(group_id)[1]
 
-    def _configured(self, group_id: str) -> tuple[ShareConfig, ShareLimits]:
+    def rules_of(self, group_id: str) -> QueueRules | None:
+        """How its queue behaves; None for a group that is not more than Kafka's are."""
+        return self._configured(group_id)[2]
+
+    def _configured(self, group_id: str) -> tuple[ShareConfig, ShareLimits, QueueRules | None]:
         found = self._configs.get(group_id)
         if found is None:
             overrides = self._metadata.image.configs.get((ResourceType.GROUP, group_id), {})
@@ -103,7 +109,7 @@ class Shares:
             )
             if len(self._configs) >= _CONFIGS_KEPT_MAX:
                 self._configs.clear()
-            found = self._configs[group_id] = (config, limits)
+            found = self._configs[group_id] = (config, limits, queue_rules(overrides))
         return found
 
     # Share partitions
@@ -174,6 +180,8 @@ class Shares:
             state_epoch=result.state_epoch,
             states=self._states,
             limits=lambda: self.limits_of(key.group_id),
+            rules=lambda: self.rules_of(key.group_id),
+            clock=self._clock,
             on_changed=self._on_changed,
             on_dead=self._on_dead,
             on_gone=self._drop,
@@ -257,7 +265,7 @@ class Shares:
     # Time
 
     def _on_changed(self, share: SharePartition) -> None:
-        wakes_at_ms = share.window.locks.wakes_at_ms
+        wakes_at_ms = share.wakes_at_ms
         if wakes_at_ms is None:
             self._timers.cancel(share)
         elif self._timers.set(share, wakes_at_ms):
@@ -309,7 +317,7 @@ class Shares:
         expired: list[tuple[SharePartition, Change]] = []
         for share in self._timers.pop_due(trio.current_time() * 1000):
             assert isinstance(share, SharePartition)
-            expired.append((share, share.expire()))
+            expired += [(share, change) for change in share.expire()]
             self._on_changed(share)
         for share, change in expired:
             await share.store_now(change)

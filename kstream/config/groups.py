@@ -25,7 +25,7 @@ _WITHOUT_COUNTERPART = frozenset(
 GROUP_SYNONYMS: dict[str, str] = {
     name: "group.streams.assignors" if name == "streams.assignor.name" else f"group.{name}"
     for name in group_keys()
-    if name not in _WITHOUT_COUNTERPART
+    if name not in _WITHOUT_COUNTERPART and not name.startswith("kstream.")
 }
 
 

@@ -130,3 +130,32 @@ class OffsetReset:
 
     def __str__(self) -> str:
         return "[latest, earliest, by_duration:PnDTnHnMn.nS]"
+
+
+class CelExpression:
+    """An expression of the Common Expression Language, or nothing. Needs the extra `queue`."""
+
+    __slots__ = ()
+
+    def fault(self, value: Any) -> str | None:
+        if not value:
+            return None
+        try:
+            import cel
+        except ImportError:
+            return "Filters need one more library on the server: pip install 'kstream[queue]'"
+        try:
+            program = cel.compile(value)
+        except ValueError as error:
+            return f"This is no expression of CEL: {error}"
+        try:
+            program.execute({"key": None, "headers": {}, "timestamp_ms": 0})
+        except RuntimeError as error:
+            if "Undefined variable or function" in str(error):
+                return f"{str(error).split('.')[0]}: there are key, headers and timestamp_ms"
+        except (ValueError, TypeError, KeyError):
+            pass  # it wants a header, or a key, that this record does not have
+        return None
+
+    def __str__(self) -> str:
+        return "an expression of CEL"

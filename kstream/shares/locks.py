@@ -53,6 +53,11 @@ class Locks:
                 self._heap = held
 
     @property
+    def records(self) -> int:
+        """How many records are acquired."""
+        return sum(lock.records for _, _, lock in self._heap)
+
+    @property
     def wakes_at_ms(self) -> float | None:
         """When the earliest lock expires."""
         heap = self._heap

@@ -54,10 +54,10 @@ def topic_keys() -> Mapping[str, Key]:
 
 @cache
 def group_keys() -> Mapping[str, Key]:
-    """Keys of a group."""
-    from kstream.config.catalogue import group
+    """Keys of a group, kstream's own (`kstream.queue.`) among them."""
+    from kstream.config.catalogue import group, queue
 
-    return _by_name(group.KEYS)
+    return _by_name((*group.KEYS, *queue.KEYS))
 
 
 @cache

@@ -41,7 +41,7 @@ class QueueRules(NamedTuple):
     """How many records are known at most, those that wait for their time among them."""
 
     def backoff_of(self, delivery_count: int, chance: float) -> int:
-        """For how many milliseconds a record is held back after so many deliveries; `chance` is from 0 to 1."""
+        """How many milliseconds a record is held back after so many deliveries; `chance` is from 0 to 1."""
         if not self.backoff_ms:
             return 0
         grown = min(

@@ -1,0 +1,72 @@
+"""A group's `kstream.queue.*` configuration as the rules of its queues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kstream.config.catalogue import group_keys
+from kstream.records.record import Record
+from kstream.shares.queue.rules import Filter, QueueRules
+
+PREFIX = "kstream.queue."
+
+
+def queue_rules(overrides: Mapping[str, str]) -> QueueRules | None:
+    """The rules; None for a group that asks for nothing beyond Kafka's."""
+    own = {name: text for name, text in overrides.items() if name.startswith(PREFIX)}
+    if not own or own == {f"{PREFIX}enable": "false"}:
+        return None
+
+    def value(name: str) -> Any:
+        key = group_keys()[f"{PREFIX}{name}"]
+        return key.parse(own.get(key.name, key.default))
+
+    expression = value("filter")
+    return QueueRules(
+        backoff_ms=value("backoff.ms"),
+        backoff_multiplier=value("backoff.multiplier"),
+        backoff_ms_max=value("backoff.max.ms"),
+        backoff_jitter=value("backoff.jitter"),
+        ttl_ms=value("ttl.ms"),
+        has_dead_letters_on_expiry=value("ttl.dead.letter.enable"),
+        is_ordered_by_key=value("order") == "key",
+        has_one_owner=value("subscription") == "failover",
+        aging_ms=value("priority.aging.ms"),
+        deduplication_window_ms=value("deduplication.window.ms"),
+        identity_header=value("deduplication.header"),
+        filter=compiled(expression) if expression else None,
+        lookahead=value("lookahead.records"),
+        tracked_max=value("tracked.records.max"),
+    )
+
+
+def compiled(expression: str) -> Filter:
+    """A filter from an expression of CEL over `key`, `headers` and `timestamp_ms`.
+
+    Of headers with one name the last counts. What is not UTF-8 has replacement characters. A record with
+    which the expression fails, for want of a header for example, is not for the group.
+    """
+    import cel  # the extra `queue`; whoever set the filter was told if it is missing
+
+    program = cel.compile(expression)
+
+    def passes(record: Record) -> bool:
+        try:
+            return (
+                program.execute(
+                    {
+                        "key": None if record.key is None else record.key.decode("utf-8", "replace"),
+                        "headers": {
+                            name: None if value is None else value.decode("utf-8", "replace")
+                            for name, value in record.headers
+                        },
+                        "timestamp_ms": record.timestamp_ms,
+                    }
+                )
+                is True
+            )
+        except (ValueError, TypeError, RuntimeError, KeyError):
+            return False
+
+    return passes

@@ -1,0 +1,151 @@
+"""The queue of one share partition, with the log that it looks ahead in.
+
+Looking means decoding every record once, so it goes in steps that let others have their turn, and no
+further than the queue wants. Only groups with a configuration of `kstream.queue.*` have one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import trio
+
+from kstream.broker.partition import Partition
+from kstream.broker.replica import disk_limiter
+from kstream.clock import Clock
+from kstream.errors import ApiError, ErrorCode
+from kstream.log.errors import OffsetOutOfRange
+from kstream.log.txn_index import AbortedTransaction
+from kstream.records.batch import BatchHeader, iter_headers
+from kstream.records.errors import CorruptBatch
+from kstream.records.record import Record, iter_records
+from kstream.shares.changes import Change
+from kstream.shares.limits import Acquired, ShareLimits
+from kstream.shares.locks import Lock
+from kstream.shares.queue.queue import ShareQueue
+from kstream.shares.queue.rules import QueueRules
+from kstream.shares.window import ShareWindow
+
+_READ_BYTES = 1 << 20
+_STEPS_MAX = 16
+"""Of one fetch: what is behind is looked at by the next."""
+
+
+class PartitionQueue:
+    """`rules` are those that the queue was made for: others want another one, over the same window."""
+
+    def __init__(self, partition: Partition, window: ShareWindow, rules: QueueRules, clock: Clock) -> None:
+        self.rules = rules
+        self.queue = ShareQueue(window, rules)
+        self._partition = partition
+        self._window = window
+        self._clock = clock
+        self._begins_at = window.start_offset
+        self._has_looked_back = not rules.deduplication_window_ms
+
+    async def look_ahead(self, *, is_read_committed: bool) -> None:
+        """Read on in the log, as far as the queue wants, or a fetch may take.
+
+        Raises:
+            ApiError: NOT_LEADER_OR_FOLLOWER if the log lost what was to be read, CORRUPT_MESSAGE.
+            LogStorageError: the disk fails.
+        """
+        partition, queue = self._partition, self.queue
+        if self._window.start_offset > self._begins_at:
+            self._begins_at = self._window.start_offset
+            queue.begin_at(self._begins_at)
+        if not self._has_looked_back:
+            await self._look_back()
+        for _ in range(_STEPS_MAX):
+            end_offset = partition.last_stable_offset if is_read_committed else partition.high_watermark
+            if queue.looked_to >= end_offset or not queue.looks_ahead():
+                return
+            looked_to = queue.looked_to
+            await self._step(end_offset, is_read_committed=is_read_committed)
+            if queue.looked_to == looked_to:
+                return
+            await trio.lowlevel.checkpoint()
+
+    async def _step(self, end_offset: int, *, is_read_committed: bool) -> None:
+        partition, queue = self._partition, self.queue
+        begin = queue.looked_to
+        try:
+            found = await partition.read(begin, _READ_BYTES, end_offset=end_offset, min_one_batch=True)
+        except OffsetOutOfRange as error:
+            raise ApiError(ErrorCode.NOT_LEADER_OR_FOLLOWER) from error
+        try:
+            aborted = partition.log.aborted_transactions(begin, found) if is_read_committed else ()
+            view = found.view()
+            position = 0
+            for header in iter_headers(view, partial_ok=True):
+                is_hidden = header.is_control or _is_aborted(header, aborted)
+                records: Iterator[Record] | tuple[()] = (
+                    () if is_hidden else iter_records(view, position, header=header)
+                )
+                queue.admit(header.base_offset, header.last_offset, records, header.max_timestamp_ms)
+                position += header.size_bytes
+        except CorruptBatch as error:
+            raise ApiError(ErrorCode.CORRUPT_MESSAGE, str(error)) from error
+        finally:
+            found.release()
+
+    async def _look_back(self) -> None:
+        """Begin early enough to know what the first records may be duplicates of."""
+        partition, start_offset = self._partition, self._window.start_offset
+        time_ms = self._clock.now_ms()
+        if start_offset < partition.high_watermark:
+            found = await partition.read(
+                start_offset, 1, end_offset=partition.high_watermark, min_one_batch=True
+            )
+            header = next(iter_headers(found.view(), partial_ok=True))
+            found.release()
+            time_ms = min(time_ms, header.base_timestamp_ms)
+        at = await trio.to_thread.run_sync(
+            partition.log.offset_for_timestamp,
+            time_ms - self.rules.deduplication_window_ms,
+            limiter=disk_limiter(),
+        )
+        if at is not None:
+            self.queue.looked_to = min(self.queue.looked_to, at.offset)
+        self._has_looked_back = True
+
+    def next_offset(self, member_id: str) -> int | None:
+        """What a member is to get next."""
+        return self.queue.next_offset(member_id, self._clock.now_ms())
+
+    def has_room(self, limits: ShareLimits) -> bool:
+        """Whether the group may have more records out."""
+        return self._window.locks.records < limits.record_locks_max
+
+    def take(
+        self, member_id: str, records_max: int, last_read: int, limits: ShareLimits, lock: Lock
+    ) -> list[Acquired]:
+        """Acquire from what was read, at most so many records."""
+        room = limits.record_locks_max - self._window.locks.records
+        taken = self.queue.take(
+            member_id, min(records_max, room), last_read, limits, lock, self._clock.now_ms()
+        )
+        if lock.records:
+            self._window.locks.add(lock)
+        return taken
+
+    def on_change(self, change: Change, *, is_stored: bool) -> None:
+        """States have changed, or could not be stored."""
+        self.queue.on_change(change, is_stored=is_stored, now_ms=self._clock.now_ms())
+
+    def expire(self, limits: ShareLimits) -> Change:
+        """Give up what is of no use any more."""
+        return self.queue.expire(limits, self._clock.now_ms())
+
+    @property
+    def wakes_in_ms(self) -> float | None:
+        """How long until a record becomes ready, or expires."""
+        wakes_at_ms = self.queue.wakes_at_ms
+        return None if wakes_at_ms is None else max(0, wakes_at_ms - self._clock.now_ms())
+
+
+def _is_aborted(header: BatchHeader, aborted: Sequence[AbortedTransaction]) -> bool:
+    return header.is_transactional and any(
+        each.producer_id == header.producer_id and each.first_offset <= header.base_offset <= each.last_offset
+        for each in aborted
+    )
