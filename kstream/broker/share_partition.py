@@ -145,6 +145,7 @@ class SharePartition:
         if queue is None:
             return self.window.next_fetch_offset(_now_ms())
         await queue.look_ahead(is_read_committed=is_read_committed)
+        await self.store_now(queue.expire(self._limits()))
         offset = queue.next_offset(member_id)
         self._on_changed(self)
         return offset

@@ -149,7 +149,7 @@ class CelExpression:
         except ValueError as error:
             return f"This is no expression of CEL: {error}"
         try:
-            program.execute({"key": None, "headers": {}, "timestamp_ms": 0})
+            program.execute({"key": "", "headers": {}, "timestamp_ms": 0})
         except RuntimeError as error:
             if "Undefined variable or function" in str(error):
                 return f"{str(error).split('.')[0]}: there are key, headers and timestamp_ms"

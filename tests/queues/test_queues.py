@@ -1,0 +1,163 @@
+"""Queues through the broker, by what workers get: `kstream.queue.*` of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from kstream.testing import Broker
+from tests.queues.worker import ACCEPT, REJECT, RELEASE, Worker, configure, connect
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with Broker(["jobs"]) as running:
+        yield running
+
+
+def configured(broker: Broker, **configs: object) -> None:
+    with connect(broker) as client:
+        (answer,) = configure(client, "workers", **configs).responses
+        assert answer.error_code == 0, answer.error_message
+
+
+def offsets(got: list[tuple[int, int]]) -> list[int]:
+    return [offset for offset, _ in got]
+
+
+def test_a_fetch_that_waits_gets_a_delayed_record_at_its_time(broker: Broker) -> None:
+    configured(broker, kstream_queue_enable="true")
+    broker.produce("jobs", "later", headers={"kstream-delay-ms": "60000"})
+    broker.produce("jobs", "now")
+    with Worker(broker, "workers", "jobs") as worker:
+        assert worker.fetch(10) == [(1, 1)]
+        worker.send(10, wait_ms=100_000, settle={1: ACCEPT})
+        broker.clock.advance(seconds=60)
+        assert worker.receive() == [(0, 1)]
+
+
+def test_backoff_wakes_the_fetch_that_waits_for_the_record(broker: Broker) -> None:
+    configured(broker, kstream_queue_backoff_ms=5000)
+    broker.produce("jobs", "fails once")
+    with Worker(broker, "workers", "jobs") as worker:
+        assert worker.fetch() == [(0, 1)]
+        assert worker.fetch(settle={0: RELEASE}) == []
+        worker.send(wait_ms=20_000)
+        broker.clock.advance(seconds=5)
+        assert worker.receive() == [(0, 2)]
+
+
+def test_expired_records_go_and_the_queue_moves_on(broker: Broker) -> None:
+    configured(broker, kstream_queue_ttl_ms=1000)
+    broker.produce("jobs", "old")
+    broker.clock.advance(seconds=2)
+    broker.produce("jobs", "new")
+    with Worker(broker, "workers", "jobs") as worker:
+        assert worker.fetch(10) == [(1, 1)]
+
+
+def test_priorities_and_order_by_key_across_workers(broker: Broker) -> None:
+    configured(broker, kstream_queue_order="key")
+    for number, key in enumerate(["a", "a", "b"]):
+        broker.produce("jobs", str(number), key=key)
+    broker.produce("jobs", "urgent", key="c", headers={"kstream-priority": "9"})
+    with (
+        Worker(broker, "workers", "jobs") as first,
+        Worker(broker, "workers", "jobs", is_first=False) as second,
+    ):
+        assert offsets(first.fetch(10)) == [3]
+        assert offsets(first.fetch(1, settle={3: ACCEPT})) == [0]
+        assert offsets(second.fetch(10)) == [2]
+        assert offsets(second.fetch(10, settle={2: REJECT})) == []
+        assert offsets(first.fetch(10, settle={0: ACCEPT})) == [1]
+
+
+def test_a_filter_and_deduplication_leave_records_out(broker: Broker) -> None:
+    configured(
+        broker,
+        kstream_queue_filter='headers["type"] == "refund" && key.startsWith("k")',
+        kstream_queue_deduplication_window_ms=60_000,
+    )
+    for kind, key in (("sale", "k1"), ("refund", "k1"), ("refund", "k1"), ("refund", "x"), ("refund", "k2")):
+        broker.produce("jobs", kind, key=key, headers={"type": kind})
+    broker.produce("jobs", "without headers", key="k3")
+    with Worker(broker, "workers", "jobs") as worker:
+        assert offsets(worker.fetch(10)) == [1, 4]
+
+
+def test_when_the_owner_of_a_partition_dies_another_takes_over(broker: Broker) -> None:
+    configured(broker, kstream_queue_subscription="failover")
+    for number in range(3):
+        broker.produce("jobs", str(number))
+    with (
+        Worker(broker, "workers", "jobs") as first,
+        Worker(broker, "workers", "jobs", is_first=False) as second,
+    ):
+        assert offsets(first.fetch()) == [0]
+        assert second.fetch() == []
+        second.send(10, wait_ms=20_000)
+        first.leave()
+        assert second.receive() == [(0, 2), (1, 1), (2, 1)]
+
+
+def test_what_was_delayed_and_what_was_done_outlive_kill_9(broker: Broker) -> None:
+    configured(broker, kstream_queue_enable="true")
+    broker.produce("jobs", "later", headers={"kstream-delay-ms": "60000"})
+    broker.produce("jobs", "done")
+    broker.produce("jobs", "not done")
+    with Worker(broker, "workers", "jobs") as worker:
+        assert offsets(worker.fetch()) == [1]
+        assert offsets(worker.fetch(settle={1: ACCEPT})) == [2]
+    broker.crash()
+    broker.restart()
+    with Worker(broker, "workers", "jobs", is_first=False) as worker:
+        assert offsets(worker.fetch(10)) == [2]
+        worker.send(10, wait_ms=100_000, settle={2: ACCEPT})
+        broker.clock.advance(seconds=60)
+        assert offsets(worker.receive()) == [0]
+
+
+def test_a_group_becomes_a_queue_and_is_none_again_while_workers_are_there(broker: Broker) -> None:
+    for number in range(6):
+        broker.produce("jobs", str(number), key="k")
+    with Worker(broker, "workers", "jobs") as worker:
+        assert offsets(worker.fetch(2)) == [0, 1]
+        configured(broker, kstream_queue_order="key")
+        assert offsets(worker.fetch(5, settle={0: ACCEPT})) == []  # 1 is out, and before all others
+        assert offsets(worker.fetch(5, settle={1: ACCEPT})) == [2]
+        configured(broker, kstream_queue_order="none", kstream_queue_enable="false")
+        assert offsets(worker.fetch(5, settle={2: ACCEPT})) == [3, 4, 5]
+
+
+def test_aborted_records_are_for_nobody(broker: Broker) -> None:
+    from confluent_kafka import Producer
+
+    configured(broker, kstream_queue_enable="true", share_isolation_level="read_committed")
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": "t"})
+    producer.init_transactions(10)
+    for value, end in (("a", producer.abort_transaction), ("b", producer.commit_transaction)):
+        producer.begin_transaction()
+        producer.produce("jobs", value)
+        producer.flush()
+        end(10)
+    with Worker(broker, "workers", "jobs") as worker:
+        assert offsets(worker.fetch(10)) == [2]
+
+
+@pytest.mark.parametrize(
+    ("configs", "fault"),
+    [
+        ({"kstream_queue_filter": "headers["}, "no expression of CEL"),
+        ({"kstream_queue_filter": "value == 'a'"}, "there are key, headers and timestamp_ms"),
+        ({"kstream_queue_order": "random"}, "none, key"),
+        ({"kstream_queue_backoff_jitter": "1.5"}, "no more than 1"),
+    ],
+)
+def test_wrong_configuration_is_refused_with_a_reason(
+    broker: Broker, configs: dict[str, str], fault: str
+) -> None:
+    with connect(broker) as client:
+        (answer,) = configure(client, "workers", **configs).responses
+    assert answer.error_code == 40
+    assert fault in (answer.error_message or "")
