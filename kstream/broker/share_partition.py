@@ -144,9 +144,14 @@ class SharePartition:
         queue = self.queue
         if queue is None:
             return self.window.next_fetch_offset(_now_ms())
-        await queue.look_ahead(is_read_committed=is_read_committed)
-        await self.store_now(queue.expire(self._limits()))
-        offset = queue.next_offset(member_id)
+        # First, since it forgets what is ready no more, and the queue may want to know others instead.
+        offset, is_news = queue.next_offset(member_id), True
+        while is_news:
+            is_news = await queue.look_ahead(is_read_committed=is_read_committed)
+            expired = queue.expire(self._limits())
+            await self.store_now(expired)
+            offset = queue.next_offset(member_id)
+            is_news = offset is None and (is_news or bool(expired.state_batches))
         self._on_changed(self)
         return offset
 

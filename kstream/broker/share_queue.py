@@ -28,7 +28,7 @@ from kstream.shares.window import ShareWindow
 
 _READ_BYTES = 1 << 20
 _STEPS_MAX = 16
-"""Of one fetch: what is behind is looked at by the next."""
+"""Then what is found to have expired is given up, before more is looked at."""
 
 
 class PartitionQueue:
@@ -43,8 +43,8 @@ class PartitionQueue:
         self._begins_at = window.start_offset
         self._has_looked_back = not rules.deduplication_window_ms
 
-    async def look_ahead(self, *, is_read_committed: bool) -> None:
-        """Read on in the log, as far as the queue wants, or a fetch may take.
+    async def look_ahead(self, *, is_read_committed: bool) -> bool:
+        """Read on in the log, as far as the queue wants, or for some steps; whether it knows more than before.
 
         Raises:
             ApiError: NOT_LEADER_OR_FOLLOWER if the log lost what was to be read, CORRUPT_MESSAGE.
@@ -56,15 +56,17 @@ class PartitionQueue:
             queue.begin_at(self._begins_at)
         if not self._has_looked_back:
             await self._look_back()
+        begin = queue.looked_to
         for _ in range(_STEPS_MAX):
             end_offset = partition.last_stable_offset if is_read_committed else partition.high_watermark
             if queue.looked_to >= end_offset or not queue.looks_ahead():
-                return
+                break
             looked_to = queue.looked_to
             await self._step(end_offset, is_read_committed=is_read_committed)
             if queue.looked_to == looked_to:
-                return
+                break
             await trio.lowlevel.checkpoint()
+        return queue.looked_to > begin
 
     async def _step(self, end_offset: int, *, is_read_committed: bool) -> None:
         partition, queue = self._partition, self.queue

@@ -209,9 +209,13 @@ class ShareQueue:
     def on_change(self, change: Change, *, is_stored: bool, now_ms: int) -> None:
         """States have changed; or the change could not be stored, and they are as they were."""
         if not is_stored:
+            # Who had them still has them, unless the lock expired meanwhile.
             for first, last in change.ranges:
-                for offset in range(first, last + 1):
-                    self._offer(offset)
+                for batch in self.window.batches_between(first, last):
+                    for run in batch.overlapping(first, last):
+                        if run.is_available:
+                            low, high = max(run.first, first), min(run.last, last)
+                            self._come_back(low, high, run.delivery_count, now_ms)
             return
         for first, last, state, delivery_count in change.state_batches:
             if state == RecordState.AVAILABLE:

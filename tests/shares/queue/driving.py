@@ -70,18 +70,25 @@ class Driver:
     def append(self, *records: Record) -> None:
         self.log += records
 
-    def look_ahead(self) -> None:
+    def look_ahead(self) -> bool:
+        """Know more of the log, as far as the queue wants; whether it learnt anything."""
+        looked_to = self.queue.looked_to
         end = self.log[-1].offset + 1 if self.log else 0
         while self.queue.looks_ahead() and self.queue.looked_to < end:
             at = self.queue.looked_to
             batch = [each for each in self.log if each.offset >= at][: self.batch_size]
             base = min(batch[0].offset, at)
             self.queue.admit(base, batch[-1].offset, batch, batch[-1].timestamp_ms)
+        return self.queue.looked_to > looked_to
 
     def fetch(self, member_id: str = "m", count: int = 1) -> list[int]:
         """The offsets that a member gets, one heap after the other as fetches would."""
-        self.expire()
-        self.look_ahead()
+        self.queue.next_offset(member_id, self.now_ms)
+        is_news = True
+        while is_news:
+            is_news = self.look_ahead()
+            is_news = self.expire() or is_news
+            is_news = is_news and self.queue.next_offset(member_id, self.now_ms) is None
         lock = Lock(self.now_ms + self.limits.lock_duration_ms)
         acquired = self.queue.take(member_id, count, 1 << 60, self.limits, lock, self.now_ms)
         if lock.records:
@@ -105,10 +112,12 @@ class Driver:
         self._settle(release(self.window, member_id, self.limits))
         self.queue.release_owner(member_id)
 
-    def expire(self) -> None:
-        """Locks and records whose time is over."""
+    def expire(self) -> bool:
+        """Locks and records whose time is over; whether there were such records."""
         self._settle(expire(self.window, self.limits, self.now_ms))
-        self._settle(self.queue.expire(self.limits, self.now_ms))
+        change = self.queue.expire(self.limits, self.now_ms)
+        self._settle(change)
+        return bool(change.state_batches)
 
     def _settle(self, change, *, is_stored: bool = True) -> None:  # type: ignore[no-untyped-def]
         if is_stored:
