@@ -44,7 +44,7 @@ class PartitionQueue:
         self._has_looked_back = not rules.deduplication_window_ms
 
     async def look_ahead(self, *, is_read_committed: bool) -> bool:
-        """Read on in the log, as far as the queue wants, or for some steps; whether it knows more than before.
+        """Read on in the log, as far as the queue wants, or for some steps; whether it learnt anything.
 
         Raises:
             ApiError: NOT_LEADER_OR_FOLLOWER if the log lost what was to be read, CORRUPT_MESSAGE.

@@ -127,7 +127,8 @@ def test_broker(moment: str) -> None:
 def test_group_and_client_metrics() -> None:
     config = config_at("dynamic")
     groups = describe_group(config, {"consumer.session.timeout.ms": "50000"})
-    assert {row.name: as_line(row) for row in groups} == recorded()[("dynamic", "GROUP")]
+    kafkas = {row.name: as_line(row) for row in groups if not row.name.startswith("kstream.")}
+    assert kafkas == recorded()[("dynamic", "GROUP")]
     metrics = describe_client_metrics({"interval.ms": "5000"})
     assert {row.name: as_line(row) for row in metrics} == recorded()[("dynamic", "CLIENT_METRICS")]
 

@@ -31,6 +31,55 @@ PRINTED = {
         shipping saw [0, 1, 2, 3, 4, 5]
         statistics saw [0, 1, 2, 3, 4, 5]
         """,
+    "from_activemq": """\
+        the queue's consumers did 10 jobs, each once
+        day 1: the durable subscription got 3
+        day 2: the durable subscription got 2
+        """,
+    "from_event_hubs": """\
+        two processors read 40 events, 0 of them twice
+        created: a.png, c.png
+        """,
+    "from_google_pubsub": """\
+        sub-a: 3 acked, message 1 came back behind others
+        sub-b: 3 acked, in order
+        """,
+    "from_kinesis": """\
+        TRIM_HORIZON: click 0, click 1 ...
+        AFTER_SEQUENCE_NUMBER 3: click 4, click 5
+        AT_TIMESTAMP two and a half minutes ago: click 3, click 4, click 5
+        """,
+    "from_pulsar": """\
+        Shared: 4 messages
+        Key_Shared: 4 messages, each key in order
+        Failover: first had a1, b1
+        Failover: standby had a2, b2
+        """,
+    "from_rabbitmq": """\
+        [x] Done: First message.
+        [ ] Back into the queue: Second message..
+        [x] Done: Third message...
+        [x] Done: Second message.. (redelivered)
+        the other queue of the exchange had all 3
+        """,
+    "from_redis": """\
+        alice left entry 0 pending; bob got it as delivery 2, and 3 in all
+        the subscriber got after
+        """,
+    "from_service_bus": """\
+        session a in order: a1, a2, a3
+        the scheduled message came at its time
+        """,
+    "from_sns": """\
+        everything: a lamp, a vase, a chair, a table
+        refunds: a vase, a table
+        """,
+    "from_sqs": """\
+        receive 1 of: order 2 with a broken address
+        receive 2 of: order 2 with a broken address
+        deleted 2
+        in the dead letter queue: order 2 with a broken address
+        """,
     "idempotent_consumer": "6 deliveries, 3 bookings, a balance of 60",
     "outbox": """\
         a relay died with three events sent and not committed
@@ -86,7 +135,7 @@ def test_an_example_prints_what_it_shows(server: KstreamServer, name: str) -> No
 
 
 def test_all_examples_are_here() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == PRINTED.keys() | {"plumbing"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == PRINTED.keys() | {"plumbing", "queueing"}
 
 
 def _lines(text: str) -> list[str]:
