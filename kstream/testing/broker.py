@@ -326,10 +326,14 @@ class Broker:
         return list(self._started.errors)
 
     def report(self) -> str:
-        """Topics with counts, groups with positions and members, the last errors: text for a person."""
+        """Topics with counts, groups with positions and members, faults, the last errors and requests: text
+        for a person.
+        """
         broker = self._running.broker
         seen = self._running.run(lambda: report.lines(broker))
-        return "\n".join(seen + report.error_lines(self._started.errors))
+        seen += report.fault_lines(broker)
+        seen += report.error_lines(self._started.errors)
+        return "\n".join(seen + report.request_lines(list(self._started.requests)))
 
     @contextmanager
     def trace(self, path: str | Path) -> Iterator[None]:

@@ -8,7 +8,7 @@ from kstream.broker.broker import Broker
 from kstream.groups.describe import CONSUMER_TYPE
 from kstream.groups.settings import Caller
 from kstream.testing.positions import committed
-from kstream.testing.watching import ReturnedError
+from kstream.testing.watching import ReturnedError, SeenRequest
 from kstream.wire.messages.list_groups import ListedGroup
 
 _DESCRIBE_VERSION = 6
@@ -49,6 +49,21 @@ def error_lines(errors: Iterable[ReturnedError]) -> list[str]:
         for each in errors
     ]
     return ["last errors returned:", *(seen or ["  none"])]
+
+
+def request_lines(requests: Iterable[SeenRequest]) -> list[str]:
+    """The last requests, where the same came several times in a row, one of them."""
+    told = [
+        f"  {each.api} from {each.client_id or 'a client'}" + (f" about {each.about}" if each.about else "")
+        for each in requests
+    ]
+    return ["last requests:", *(told or ["  none"])]
+
+
+def fault_lines(broker: Broker) -> list[str]:
+    """What was set to go wrong, if anything was."""
+    faults = [f"  {fault!r}" for fault in broker.faults.all()]
+    return ["faults:", *faults] if faults else []
 
 
 async def _members(broker: Broker, group: ListedGroup) -> list[str]:

@@ -19,7 +19,7 @@ from kstream.faults import Faults
 from kstream.testing.clock import TestingClock
 from kstream.testing.errors import BrokerNotRunning
 from kstream.testing.thread import ServerThread
-from kstream.testing.watching import new_errors, watched
+from kstream.testing.watching import new_errors, new_requests, watched
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,8 @@ class Server:
         """Not set while it is about to come back by itself."""
         self._failure: KstreamError | None = None
         self.errors = new_errors()
-        self.registrations = watched(registry.load(), self.errors)
+        self.requests = new_requests()
+        self.registrations = watched(registry.load(), self.errors, self.requests)
 
     def start(self) -> None:
         """Return when clients are served. Raises what the server does."""

@@ -1,4 +1,4 @@
-"""What a broker answered with an error, for reports of tests that fail."""
+"""What a broker was asked and which errors it answered, for reports of tests that fail."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from kstream.api.context import RequestContext
 from kstream.api.registry import Handler, Registration
 from kstream.errors import ErrorCode
+from kstream.server.naming import seen
 from kstream.wire.schema import Struct
 
 _KEPT_MAX = 20
@@ -28,12 +29,23 @@ class ReturnedError(NamedTuple):
     """Unix time, of the machine."""
 
 
+class SeenRequest(NamedTuple):
+    """What a client asked for. A producer's further batches, and heartbeats that repeat, go by unseen."""
+
+    api: str
+    client_id: str | None
+    about: str
+    """Topics, groups and transactional ids that it names."""
+
+
 def watched(
-    registrations: Mapping[int, Registration], errors: deque[ReturnedError]
+    registrations: Mapping[int, Registration],
+    errors: deque[ReturnedError],
+    requests: deque[SeenRequest],
 ) -> dict[int, Registration]:
-    """The same handlers, whose errors are noted."""
+    """The same handlers, whose requests and errors are noted."""
     return {
-        key: registration._replace(handler=_watched(registration, errors))
+        key: registration._replace(handler=_watched(registration, errors, requests))
         for key, registration in registrations.items()
     }
 
@@ -43,10 +55,22 @@ def new_errors() -> deque[ReturnedError]:
     return deque(maxlen=_KEPT_MAX)
 
 
-def _watched(registration: Registration, errors: deque[ReturnedError]) -> Handler:
+def new_requests() -> deque[SeenRequest]:
+    """Room for the last requests."""
+    return deque(maxlen=_KEPT_MAX)
+
+
+def _watched(
+    registration: Registration, errors: deque[ReturnedError], requests: deque[SeenRequest]
+) -> Handler:
     handler, api = registration.handler, registration.key.name
 
     async def handle(context: RequestContext, request: Any) -> Any:
+        named = seen(context, registration.key, request)
+        names = sorted({*named.topics, *named.groups, *named.transactional_ids})
+        noted = SeenRequest(api, context.client_id, ", ".join(names))
+        if not requests or requests[-1] != noted:
+            requests.append(noted)
         response = await handler(context, request)
         if response is not None:
             for code, about in error_codes(response):

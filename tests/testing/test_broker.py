@@ -323,6 +323,8 @@ def test_the_report_has_topics_groups_and_errors(broker: Broker) -> None:
         "(rdkafka)",
         "t-0: committed 1, 2 behind",
         "UNKNOWN_TOPIC_OR_PARTITION to kstream.testing in PRODUCE about t",
+        "JOIN_GROUP from rdkafka about g",
+        "OFFSET_COMMIT from rdkafka about g, t",
     ):
         assert text in report
     assert broker.errors[-1].error == "UNKNOWN_TOPIC_OR_PARTITION"
