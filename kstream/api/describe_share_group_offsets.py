@@ -32,7 +32,7 @@ async def handle(
             answer.error_code = ErrorCode.UNSUPPORTED_VERSION
             continue
         try:
-            answer.topics = await groups.share.describe_offsets(wanted.group_id, wanted.topics)
+            answer.topics = await groups.share.positions.describe(wanted.group_id, wanted.topics)
         except ApiError as error:
             answer.error_code, answer.error_message = error.code, error.message or error.code.name
     return response

@@ -112,7 +112,7 @@ def moving(topic: str, *starts: int) -> AlterShareGroupOffsetsRequest:
 
 async def places(broker: Broker) -> dict[str, list[tuple[int, int]]]:
     """Start offset and lag of all that the group has a state of."""
-    topics = await broker.groups.share.describe_offsets(GROUP, None)
+    topics = await broker.groups.share.positions.describe(GROUP, None)
     return {
         topic.topic_name: [(each.start_offset, each.lag) for each in topic.partitions] for topic in topics
     }
