@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import trio
-from trio.testing import MockClock
 
 from kstream.api import fetch, produce
 from kstream.api.context import RequestContext
@@ -32,13 +31,14 @@ from kstream.wire.messages.produce import (
     ProduceRequest,
     TopicProduceData,
 )
+from tests.virtual_time import run_in_virtual_time
 
 NOW_MS = 1_700_000_000_000
 
 
 def run(test: Callable[[], Awaitable[None]], *, virtual_time: bool = False) -> None:
     """Run a test's coroutine function; with `virtual_time`, time leaps whenever everybody waits."""
-    trio.run(test, clock=MockClock(autojump_threshold=0.01) if virtual_time else None)
+    run_in_virtual_time(test) if virtual_time else trio.run(test)
 
 
 @asynccontextmanager

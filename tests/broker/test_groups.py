@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from kstream.broker.broker import Broker
 from kstream.broker.coordinator_loading import load_shard
@@ -32,6 +33,7 @@ from kstream.wire.messages.offset_commit import (
     OffsetCommitRequestTopic,
 )
 from kstream.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
+from tests.virtual_time import run_in_virtual_time
 
 SESSION_MS = 6_000
 CALLER = Caller("client", "/127.0.0.1", 3)
@@ -56,7 +58,7 @@ def run(tmp_path: Path) -> Callable[..., None]:
 
     def run_one(test: Test, **settings: str) -> None:
         static = {key.replace("_", "."): value for key, value in settings.items()}
-        trio.run(with_broker, test, static, clock=MockClock(autojump_threshold=0.01))
+        run_in_virtual_time(partial(with_broker, test, static))
 
     return run_one
 

@@ -5,11 +5,12 @@ restarts, and by one at a time.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from kstream.broker.broker import Broker
 from kstream.broker.metadata.delete_topics import TopicKey, delete_topics
@@ -42,6 +43,7 @@ from kstream.wire.messages.share_group_heartbeat import (
     ShareGroupHeartbeatRequest,
     ShareGroupHeartbeatResponse,
 )
+from tests.virtual_time import run_in_virtual_time
 
 CALLER = Caller("client", "/127.0.0.1", 1)
 GROUP = "group"
@@ -72,7 +74,7 @@ def run(tmp_path: Path) -> Callable[[Test], None]:
         finally:
             broker.close()
 
-    return lambda test: trio.run(with_broker, test, clock=MockClock(autojump_threshold=0.01))
+    return lambda test: run_in_virtual_time(partial(with_broker, test))
 
 
 async def beat(broker: Broker, member_id: str, epoch: int, *topics: str) -> ShareGroupHeartbeatResponse:

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
-from trio.testing import MockClock
 
 from kstream.clock import ManualClock
 from kstream.config.broker import BrokerConfig
@@ -17,6 +16,7 @@ from kstream.wire.codec import decode
 from kstream.wire.headers import read_response_header, request_frame, response_header_version
 from kstream.wire.messages.api_versions import ApiVersionsRequest
 from kstream.wire.schema import Message
+from tests.virtual_time import run_in_virtual_time
 
 
 def run(test: Callable[[], Awaitable[None]], *, virtual_time: bool = False, leap_s: float = 0.01) -> None:
@@ -24,7 +24,7 @@ def run(test: Callable[[], Awaitable[None]], *, virtual_time: bool = False, leap
 
     Bytes on their way through a socket look like waiting: `leap_s` is how long everybody must, in real time.
     """
-    trio.run(test, clock=MockClock(autojump_threshold=leap_s) if virtual_time else None)
+    run_in_virtual_time(test, leap_s=leap_s) if virtual_time else trio.run(test)
 
 
 class RawClient:
