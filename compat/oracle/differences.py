@@ -97,6 +97,7 @@ ALLOWED: list[Allowed] = [
         "update_features", "*| kraft.version up", "*", "the quorum is one node, whose voters never change"
     ),
     Allowed("describe_configs_*", "*", "*configs[kstream.*", _OWN_CONFIGS),
+    Allowed("configs_of_groups", "*", "*configs[kstream.*", _OWN_CONFIGS),
     Allowed("describe_configs_*", "*", "*configs[advertised.listeners]*", _NO_CONTROLLER),
     Allowed("describe_configs_*", "*", "*configs[controller.*", _NO_CONTROLLER),
     Allowed("describe_configs_*", "*", "*configs[process.roles]*", _NO_CONTROLLER),
