@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from kstream.broker.fault_events import set_fault as set_in_broker
-from kstream.faults import scenarios
+from kstream.faults import BadFault, scenarios
 from kstream.web.operation import BadRequest, Call, NotFound, Operation
 
 _TAG = "faults"
@@ -69,8 +69,10 @@ async def list_scenarios(call: Call) -> list[dict[str, Any]]:
 
 async def start_scenario(call: Call) -> list[dict[str, Any]]:
     name = call.path["name"]
-    if name not in (names := [each["name"] for each in scenarios.described()]):
-        raise NotFound(f"there is no scenario {name!r}: {', '.join(names)}")
+    try:
+        scenarios.scenario(name)
+    except BadFault as error:
+        raise NotFound(str(error)) from error
     started = call.running.broker.faults.start_scenario(name, msgspec.to_builtins(call.body))
     return [fault.describe() for fault in started]
 
