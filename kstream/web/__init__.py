@@ -3,6 +3,6 @@
 In the extra `http`; imported only by `kstream serve --http`.
 """
 
-from kstream.web.serve import serve
+from kstream.web.serve import HttpServer
 
-__all__ = ["serve"]
+__all__ = ["HttpServer"]

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kstream.web.metrics import groups, topics
-from tests.web.harness import HttpBroker
+from tests.web.harness import HttpBroker, http_broker
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -96,3 +96,9 @@ def test_openmetrics_on_request(used: HttpBroker) -> None:
     answer = used.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
+
+
+def test_a_clock_that_leaps_is_no_delay() -> None:
+    with http_broker() as broker:
+        broker.post("/v1/clock/advance", {"seconds": 30})
+        assert broker.get("/v1/stats").json["event_loop_delay"]["max_ms"] < 25_000
