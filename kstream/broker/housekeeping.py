@@ -112,9 +112,10 @@ class Housekeeping:
                 log.error("checkpoints were not written: %s", error)
 
     async def _flush_forever(self) -> None:
-        """`flush.ms`: sync what has waited that long."""
+        """`flush.ms`: sync what has waited that long. And count what connections could not."""
         while True:
             await trio.sleep(_FLUSH_CHECK_S)
+            self._broker.stats.fold_full()
             now_ms = self._broker.clock.now_ms()
             for partition in self._broker.partitions.opened():
                 if partition.must_flush(now_ms):

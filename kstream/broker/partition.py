@@ -25,6 +25,7 @@ class Partition:
         "_counted_from",
         "_counts_unflushed",
         "_durable_end_offset",
+        "_other_changes",
         "_unflushed_since_ms",
         "changes",
         "codec",
@@ -64,6 +65,8 @@ class Partition:
         """Grows whenever a reader at the end may find something else there than before: with every append, a
         new leader epoch, deletion. The start of the log is not counted.
         """
+        self._other_changes = 0
+        """Those that were no appends."""
         self.traffic = Traffic()
         self._counted_from = log.end_offset
         self.enlistments = Enlistments(log)
@@ -81,6 +84,7 @@ class Partition:
         """Take over the topic's configuration, at the start and whenever it changes."""
         self.log.config = config
         self.changes += 1
+        self._other_changes += 1
         is_durable = config.flush_messages == 1
         if is_durable and not self.is_durable:
             self._durable_end_offset = self.log.end_offset
@@ -138,9 +142,7 @@ class Partition:
         result = await self.replica.append(
             buffer, headers, leader_epoch=self.leader_epoch, now_ms=now_ms, origin=origin
         )
-        traffic = self.traffic
-        traffic.appends += 1
-        traffic.bytes_in += len(buffer)
+        self.traffic.bytes_in += len(buffer)
         if self.is_durable:
             self._durable_end_offset = max(self._durable_end_offset, await self.replica.flush())
             self.changes += 1
@@ -172,6 +174,7 @@ class Partition:
     def counted(self) -> Traffic:
         """What went in and out since the partition was opened; in and out go on counting in this object."""
         self.traffic.messages_in = max(self.log.end_offset - self._counted_from, 0)
+        self.traffic.appends = self.changes - self._other_changes
         return self.traffic
 
     def must_flush(self, now_ms: int) -> bool:
@@ -191,6 +194,7 @@ class Partition:
         self.leader_epoch = leader_epoch
         self.log.begin_epoch(leader_epoch)
         self.changes += 1
+        self._other_changes += 1
         for waiter in self.waiters:
             waiter.on_changed()
 

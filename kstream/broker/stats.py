@@ -14,6 +14,8 @@ from itertools import accumulate
 FULL = 1024
 """So many times are kept as they are: about as many as Kafka takes its percentiles from."""
 
+_EXACT, _STEP = 64, 8
+
 BOUNDS_S = (
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0, 30.0,
@@ -24,14 +26,17 @@ BOUNDS_S = (
 class Timings:
     """How often something was done, and how long it took.
 
-    A time is only appended to a list; once that is full, its contents are counted all at once.
+    A time is only appended to a list; once that is full, what is in it is counted all at once, and for the
+    buckets one of eight stands for all, but for the first ones.
     """
 
-    __slots__ = ("_before", "_buckets", "_count", "_total_s", "newest_s")
+    __slots__ = ("_before", "_buckets", "_count", "_total_s", "append_s", "newest_s")
 
     def __init__(self) -> None:
         self.newest_s: list[float] = []
-        """Times that are not yet counted. Whoever appends calls `fold` at `FULL`."""
+        """Times that are not yet counted."""
+        self.append_s = self.newest_s.append
+        """Notes one, and no more: somebody must call `fold` once there are `FULL`."""
         self._before: list[float] = []
         self._buckets = [0] * (len(BOUNDS_S) + 1)
         self._count = 0
@@ -39,18 +44,20 @@ class Timings:
 
     def record(self, elapsed_s: float) -> None:
         """One took so long."""
-        self.newest_s.append(elapsed_s)
+        self.append_s(elapsed_s)
         if len(self.newest_s) >= FULL:
             self.fold()
 
     def fold(self) -> None:
-        """Count what was appended, and begin a new list."""
+        """Count what was noted, and let go of it, but for a rest that one of eight cannot stand for."""
         newest_s = self.newest_s
-        self._buckets = self._with(newest_s)
-        self._count += len(newest_s)
-        self._total_s += sum(newest_s)
-        self._before = newest_s
-        self.newest_s = []
+        kept = max(len(newest_s) - _EXACT, 0) % _STEP
+        counted_s = newest_s[: len(newest_s) - kept]
+        self._buckets = self._with(counted_s)
+        self._count += len(counted_s)
+        self._total_s += sum(counted_s)
+        self._before = counted_s[-FULL:]
+        del newest_s[: len(counted_s)]
 
     @property
     def count(self) -> int:
@@ -62,22 +69,26 @@ class Timings:
 
     def recent_s(self) -> list[float]:
         """The last 1,024 times, in no order."""
-        return [*self._before[len(self.newest_s) :], *self.newest_s]
+        newest_s = self.newest_s[-FULL:]
+        return [*self._before[-FULL:][len(newest_s) :], *newest_s]
 
     def histogram(self) -> list[int]:
-        """How many took no longer than each of `BOUNDS_S`, and how many there are in all: cumulative."""
+        """How many took no longer than each of `BOUNDS_S`, and how many there are in all, up to seven too
+        many: cumulative.
+        """
         return list(accumulate(self._with(self.newest_s)))
 
     def _with(self, times_s: list[float]) -> list[int]:
-        """The buckets, and these times sorted into them."""
+        """The buckets, and these times sorted into them. Of a list that grows, no bucket falls."""
         buckets = self._buckets.copy()
-        ordered = sorted(times_s)
-        below = 0
-        for index, bound_s in enumerate(BOUNDS_S):
-            upto = bisect_right(ordered, bound_s)
-            buckets[index] += upto - below
-            below = upto
-        buckets[-1] += len(ordered) - below
+        for some_s, weight in ((times_s[:_EXACT], 1), (times_s[_EXACT::_STEP], _STEP)):
+            ordered = sorted(some_s)
+            below = 0
+            for index, bound_s in enumerate(BOUNDS_S):
+                upto = bisect_right(ordered, bound_s)
+                buckets[index] += (upto - below) * weight
+                below = upto
+            buckets[-1] += (len(ordered) - below) * weight
         return buckets
 
 
@@ -138,6 +149,12 @@ class BrokerStats:
         """Above `max.connections.per.ip`."""
         self.elsewhere = Traffic()
         """Of partitions that are gone, since totals never fall, and what failed because there is none."""
+
+    def fold_full(self) -> None:
+        """Count what connections have noted, and had no occasion to."""
+        for timings in self.requests.values():
+            if len(timings.newest_s) >= FULL:
+                timings.fold()
 
     def of(self, key: int, version: int) -> RequestStats:
         """The counts of an API in a version."""

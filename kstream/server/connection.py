@@ -120,6 +120,9 @@ class Connection:
                 if not await self._receive(must_wait=answered == 1):
                     return
                 answered = 0
+                stats = self.context.stats
+                if len(stats.newest_s) >= FULL:
+                    stats.fold()
                 began_s = now()
                 continue
             answered += 1
@@ -142,10 +145,7 @@ class Connection:
                 began_s += await self._mute()
             self.waits_since_s = now_s = now()
             # A request that came with others has waited for theirs: its time begins where theirs ends.
-            stats = self.context.stats
-            stats.newest_s.append(now_s - began_s)
-            if len(stats.newest_s) >= FULL:
-                stats.fold()
+            self.context.stats.append_s(now_s - began_s)
             began_s = now_s
             if now_s > turn_ends_s:
                 await self._send_unsent()

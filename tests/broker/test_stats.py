@@ -43,3 +43,29 @@ def test_an_answer_with_many_errors_is_one_failed_request() -> None:
     stats.count_errors([3, 3, 6])
     assert stats.failed == 1
     assert stats.errors == {3: 2, 6: 1}
+
+
+@given(st.lists(st.floats(0, 60), min_size=1, max_size=400))
+def test_no_bucket_falls_and_few_are_too_many(times_s: list[float]) -> None:
+    timings = Timings()
+    before = timings.histogram()
+    for number, elapsed_s in enumerate(times_s, 1):
+        timings.append_s(elapsed_s)
+        if not number % 97:
+            timings.fold()
+        after = timings.histogram()
+        assert all(now >= was for now, was in zip(after, before, strict=True))
+        assert timings.count == number
+        assert number <= after[-1] <= number + 7
+        before = after
+
+
+def test_what_nobody_had_occasion_to_count_is_counted_later() -> None:
+    stats = BrokerStats()
+    timings = stats.of(0, 12)
+    for _ in range(5000):
+        timings.append_s(0.001)
+    stats.fold_full()
+    assert len(timings.newest_s) < 8
+    assert timings.count == 5000
+    assert len(timings.recent_s()) == FULL
