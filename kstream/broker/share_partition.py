@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from kstream.broker.partition import Partition
+from kstream.broker.share_counts import ShareCounts
 from kstream.broker.share_states import ShareStates
 from kstream.broker.waiters import AppendWaiter
 from kstream.clock import Clock
@@ -21,6 +22,7 @@ from kstream.shares.limits import Acknowledgement, Acquired, ShareLimits
 from kstream.shares.locks import Lock
 from kstream.shares.settling import acknowledge, archive_dead, expire, release, settle
 from kstream.shares.state_store import ShareKey
+from kstream.shares.states import RecordState
 from kstream.shares.window import ShareWindow
 from kstream.wire.messages.write_share_group_state import (
     PartitionData,
@@ -76,6 +78,7 @@ class SharePartition:
         limits: Callable[[], ShareLimits],
         rules: Callable[[], QueueRules | None],
         clock: Clock,
+        counts: ShareCounts,
         on_changed: Callable[[SharePartition], None],
         on_dead: Callable[[SharePartition, Sequence[DeadLetters]], None],
         on_gone: Callable[[SharePartition], None],
@@ -94,6 +97,7 @@ class SharePartition:
         self._limits = limits
         self._rules = rules
         self._clock = clock
+        self._counts = counts
         self._queue: PartitionQueue | None = None
         self._on_changed = on_changed
         self._on_dead = on_dead
@@ -164,8 +168,23 @@ class SharePartition:
         else:
             acquired = acquire(self.window, wish, fetch_offset, log_batches, limits, _now_ms())
         if acquired:
+            self._counts.on_acquired(acquired)
             self._on_changed(self)
         return acquired
+
+    def state_of(self, offset: int) -> tuple[str, int]:
+        """The state of a record, by its name, and how often it was delivered."""
+        batch = self.window.batch_with(offset)
+        run = next(batch.overlapping(offset, offset), None) if batch is not None else None
+        if run is None:
+            is_done = offset < self.window.start_offset
+            return (RecordState.ARCHIVED if is_done else RecordState.AVAILABLE).name, 0
+        return run.state.name, run.delivery_count
+
+    @property
+    def scheduled(self) -> int:
+        """How many records wait for their time, roughly."""
+        return self._queue.queue.waiting_count if self._queue is not None else 0
 
     async def acknowledge(self, member_id: str, acknowledgements: Sequence[Acknowledgement]) -> None:
         """Take over what a member says of its records, and return once that is stored.
@@ -215,6 +234,7 @@ class SharePartition:
 
     async def archive_dead(self, dead: DeadLetters) -> None:
         """Records are dead letters now, or could not be."""
+        self._counts.given_up -= dead.last_offset - dead.first_offset + 1  # it is counted as a dead letter
         await self.store_now(archive_dead(self.window, dead))
 
     async def store_start(self) -> None:
@@ -274,6 +294,8 @@ class SharePartition:
         settled = settle(self.window, change, is_stored=is_stored, limits=self._limits(), now_ms=_now_ms())
         if settled.dead_letters:
             self._on_dead(self, settled.dead_letters)
+        if is_stored:
+            self._counts.on_stored(change)
         if self._queue is not None:
             self._queue.on_change(change, is_stored=is_stored)
             self._on_changed(self)

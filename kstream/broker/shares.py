@@ -19,6 +19,7 @@ from kstream.broker.partition import Partition
 from kstream.broker.partitions import Partitions
 from kstream.broker.queue_rules import queue_rules
 from kstream.broker.replica import disk_limiter
+from kstream.broker.share_counts import ShareCounts
 from kstream.broker.share_partition import GONE, SharePartition, state_error
 from kstream.broker.share_sessions import ShareSession, ShareSessionKey, ShareSessions
 from kstream.broker.share_states import ShareStates
@@ -68,6 +69,7 @@ class Shares:
         assert isinstance(sessions_max, int)
         self.sessions = ShareSessions(sessions_max)
         self._loaded: dict[ShareKey, SharePartition] = {}
+        self._counts: dict[ShareKey, ShareCounts] = {}
         self._loading: dict[ShareKey, trio.Lock] = {}
         self._configs: dict[str, tuple[ShareConfig, ShareLimits, QueueRules | None]] = {}
         self._timers = TimerHeap()
@@ -113,6 +115,10 @@ class Shares:
         return found
 
     # Share partitions
+
+    def counts_of(self, key: ShareKey) -> ShareCounts | None:
+        """What has become of records since the start; None if nobody has fetched any."""
+        return self._counts.get(key)
 
     def find(self, key: ShareKey) -> SharePartition | None:
         """A share partition that is loaded."""
@@ -182,6 +188,7 @@ class Shares:
             limits=lambda: self.limits_of(key.group_id),
             rules=lambda: self.rules_of(key.group_id),
             clock=self._clock,
+            counts=self._counts.setdefault(key, ShareCounts()),
             on_changed=self._on_changed,
             on_dead=self._on_dead,
             on_gone=self._drop,
@@ -227,6 +234,9 @@ class Shares:
             topic = self._metadata.image.topics_by_id.get(share.key.topic_id)
             if topic is None or topic.partitions[share.key.partition].leader_epoch != share.leader_epoch:
                 self._drop(share)
+        if delta.topics_deleted:
+            for key in [each for each in self._counts if each.topic_id in delta.topics_deleted]:
+                del self._counts[key]
         for resource_type, name in delta.configs_changed:
             if resource_type == ResourceType.GROUP:
                 self._configs.pop(name, None)

@@ -36,6 +36,7 @@ _COMMANDS: list[tuple[str, str, Group]] = [
     ("dump", "Explain a segment, an index, a snapshot or a whole partition on disk.", _RECORDS),
     ("topics", "List, create, describe, alter and delete topics.", _CLUSTER),
     ("groups", "List and describe consumer groups with their lag; reset and delete them.", _CLUSTER),
+    ("queue", "Share groups as queues: depth, contents, purging; redrive of dead letters.", _CLUSTER),
     ("configs", "Show and change settings of topics, brokers and groups.", _CLUSTER),
     ("why", "Explain why nothing arrives at a consumer group.", _CLUSTER),
     ("cluster", "Who is there: brokers, controller, counts.", _CLUSTER),

@@ -9,6 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from kstream.web.metrics.families import Families
 from kstream.web.metrics.groups import add_groups
 from kstream.web.metrics.inside import add_inside
+from kstream.web.metrics.queues import add_queues
 from kstream.web.metrics.requests import add_connections, add_requests
 from kstream.web.metrics.topics import add_topics
 from kstream.web.operation import Text
@@ -34,6 +35,7 @@ async def collect(running: Running) -> Families:
     add_connections(families, running.broker)
     left_out = {"partitions": await add_topics(families, running.broker)}
     left_out["groups"] = await add_groups(families, running.broker)
+    left_out["queues"] = await add_queues(families, running.broker)
     add_inside(families, running)
     for what, count in left_out.items():
         families.gauge(

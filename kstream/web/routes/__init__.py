@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from kstream.web.operation import Operation
-from kstream.web.routes import about, clock, faults, groups, records, snapshots, stats, topics, trace, waiting
+from kstream.web.routes import (
+    about,
+    clock,
+    faults,
+    groups,
+    queues,
+    records,
+    snapshots,
+    stats,
+    topics,
+    trace,
+    waiting,
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     *about.OPERATIONS,
@@ -11,6 +23,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *topics.OPERATIONS,
     *records.OPERATIONS,
     *groups.OPERATIONS,
+    *queues.OPERATIONS,
     *waiting.OPERATIONS,
     *clock.OPERATIONS,
     *faults.OPERATIONS,

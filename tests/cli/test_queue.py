@@ -1,0 +1,115 @@
+"""`kstream queue`, with a stock share consumer: what waits, what is shown, purged and redriven."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import AcknowledgeType, Producer, ShareConsumer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from kstream.cli.app import run
+from tests.web.harness import HttpBroker, http_broker
+
+pytestmark = pytest.mark.clients
+
+GROUP, TOPIC, DEAD = "workers", "jobs", "dlq.jobs"
+TIMEOUT_S = 30.0
+
+
+@pytest.fixture
+def server() -> Iterator[HttpBroker]:
+    with http_broker() as broker:
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+        dead = NewTopic(DEAD, 1, 1, config={"errors.deadletterqueue.group.enable": "true"})
+        for future in admin.create_topics([NewTopic(TOPIC, 1, 1), dead]).values():
+            future.result()
+        configs = [
+            "share.auto.offset.reset=earliest",
+            f"errors.deadletterqueue.topic.name={DEAD}",
+            "errors.deadletterqueue.copy.record.enable=true",
+        ]
+        bootstrap = ("--bootstrap", broker.bootstrap_servers)
+        assert run(["configs", "set", "group", GROUP, *configs, *bootstrap]) == 0
+        yield broker
+
+
+def produce(server: HttpBroker, *values: str) -> None:
+    producer = Producer({"bootstrap.servers": server.bootstrap_servers})
+    for value in values:
+        producer.produce(TOPIC, value, "key", headers=[("kind", value)])
+    producer.flush()
+
+
+def work(server: HttpBroker, fates: dict[str, AcknowledgeType]) -> None:
+    """A worker that says of these what became of them, leaves others out, and goes."""
+    worker = ShareConsumer(
+        {
+            "bootstrap.servers": server.bootstrap_servers,
+            "group.id": GROUP,
+            "share.acknowledgement.mode": "explicit",
+            "log_level": 0,
+        }
+    )
+    worker.subscribe([TOPIC])
+    waiting = dict(fates)
+    for _ in range(int(TIMEOUT_S)):
+        for message in worker.poll(1.0):
+            value = message.value()
+            assert value is not None
+            fate = waiting.pop(value.decode(), AcknowledgeType.RELEASE)
+            worker.acknowledge(message, fate)
+        worker.commit_sync(TIMEOUT_S)
+        if not waiting:
+            break
+    worker.close()
+    assert not waiting
+
+
+def queue(server: HttpBroker, capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    """What a command prints."""
+    capsys.readouterr()
+    at = "--bootstrap" if command[0] == "redrive" else "--http"
+    where = server.bootstrap_servers if command[0] == "redrive" else f"127.0.0.1:{server.port}"
+    assert run(["queue", *command, at, where]) == 0
+    printed = capsys.readouterr()
+    return printed.out + printed.err
+
+
+def test_a_queue_is_seen_emptied_and_its_dead_letters_come_back(
+    server: HttpBroker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    produce(server, "good", "poison", "waits")
+    work(server, {"good": AcknowledgeType.ACCEPT, "poison": AcknowledgeType.REJECT})
+
+    (partition,) = json.loads(queue(server, capsys, "stats", GROUP, "--json"))["partitions"]
+    assert (partition["topic"], partition["depth"], partition["accepted"]) == (TOPIC, 1, 1)
+    assert (partition["dead_lettered"], partition["given_up"]) == (1, 0)
+    assert partition["delivered"] >= 3
+    (waiting,) = json.loads(queue(server, capsys, "peek", GROUP, "--json"))
+    assert (waiting["offset"], waiting["value"], waiting["state"]) == (2, "waits", "AVAILABLE")
+    assert "kstream_queue_depth" in server.get("/metrics").text
+
+    for _ in range(100):
+        told = queue(server, capsys, "redrive", GROUP, "--dry-run")
+        if told == f"would send 1 of {DEAD}, passed over 0\n":
+            break
+    else:
+        pytest.fail(told)
+    assert "sent 0" in queue(server, capsys, "redrive", GROUP, "--where", "key=other")
+    assert "sent 1" in queue(server, capsys, "redrive", GROUP)
+    assert "sent 0" in queue(server, capsys, "redrive", GROUP)
+    back = json.loads(queue(server, capsys, "peek", GROUP, "--json"))[-1]
+    assert (back["value"], back["key"], back["headers"]) == ("poison", "key", [["kind", "poison"]])
+
+    queue(server, capsys, "purge", GROUP)
+    assert json.loads(queue(server, capsys, "stats", GROUP, "--json"))["depth"] == 0
+    assert queue(server, capsys, "peek", GROUP) == "nothing waits\n"
+
+
+def test_a_group_that_is_not_there(server: HttpBroker, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["queue", "stats", "nobody", "--http", f"127.0.0.1:{server.port}"]) == 4
+    assert "there is no share group nobody" in capsys.readouterr().err
+    assert run(["queue", "redrive", "nobody", "--bootstrap", server.bootstrap_servers]) == 2
+    assert "no dead letters" in capsys.readouterr().err
