@@ -204,9 +204,7 @@ class _Resender:
         if record is None and (letter.value() is not None or letter.key() is not None):
             record = letter
         if record is None:
-            say(
-                f"{topic}-{partition} has lost the record at {offset}, and the letter has no copy: passed over"
-            )
+            say(f"{topic}-{partition} has lost the record at {offset}; the letter is no copy: passed over")
             return
         headers: list[tuple[str, str | bytes | None]] = [
             (name, value) for name, value in to_event(record).headers if not name.startswith(_HEADERS)
