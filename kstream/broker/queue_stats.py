@@ -37,7 +37,7 @@ async def queue_stats(broker: Broker, group_id: str) -> list[QueueStats]:
     Raises:
         ApiError: GROUP_ID_NOT_FOUND, or the group's coordinator is not ready.
     """
-    topics = await broker.groups.share.describe_offsets(group_id, None)
+    topics = await broker.groups.share.positions.describe(group_id, None)
     found = []
     for topic in topics:
         for partition in topic.partitions:
