@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from compat.kafka_jars import KafkaUnavailable, cache_folder, java, kafka_jars, streams_jars
+from compat.kafka_jars import QUIET_LOG, KafkaUnavailable, cache_folder, java, kafka_jars, streams_jars
+from compat.kafka_tools import tools_jars
 from compat.story import ClientMissing
 
 PROGRAMS = Path(__file__).parent / "programs"
 _OUTPUT_TAIL_CHARS = 3000
-_QUIET_LOG = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 
 
 class BuildFailed(RuntimeError):
@@ -67,19 +67,29 @@ def _java_streams(program: str) -> list[str]:
     return _java_with(streams_jars, PROGRAMS / "java-streams", program)
 
 
-def _java_with(fetched_jars: Callable[[], Path], folder: Path, program: str) -> list[str]:
-    """A class of the program's name, compiled once: starting a source compiles it each time."""
+def _java_tools(program: str) -> list[str]:
+    opens = "--add-opens=java.base/java.lang=ALL-UNNAMED"  # for the JVM's shutdown hooks
+    return _java_with(tools_jars, PROGRAMS / "java-tools", program, opens)
+
+
+def _java_with(fetched_jars: Callable[[], Path], folder: Path, program: str, *options: str) -> list[str]:
+    """A class of the program's name, compiled once: starting a source compiles it each time.
+
+    What it shares with the programs of `java` is compiled with it.
+    """
     try:
         jars = f"{fetched_jars()}/*"
-        runs = [java(), "-Xmx256m", "-XX:TieredStopAtLevel=1", _QUIET_LOG]
+        runs = [java(), "-Xmx256m", "-XX:TieredStopAtLevel=1", QUIET_LOG, *options]
     except KafkaUnavailable as missing:
         raise ClientMissing(str(missing)) from missing
     name = program.title().replace("-", "")
-    classes = _kept(f"{program}-{_digest(folder)}")
+    shared = PROGRAMS / "java"
+    classes = _kept(f"{program}-{_digest(folder, shared / 'Lines.java')}")
     if not classes.exists():
         compiler = _tool("javac", "a JDK of version 17 or later")
+        with_shared = ["-cp", jars, "-sourcepath", str(shared), "-implicit:class"]
         with _making(classes) as made:
-            _build([compiler, "-cp", jars, "-d", str(made), str(folder / f"{name}.java")], folder, {})
+            _build([compiler, *with_shared, "-d", str(made), str(folder / f"{name}.java")], folder, {})
     return [*runs, "-cp", f"{classes}:{jars}", name]
 
 
@@ -170,6 +180,7 @@ _BUILDERS: Mapping[str, Callable[[str], list[str]]] = {
     "go": _go,
     "java": _java,
     "java-streams": _java_streams,
+    "java-tools": _java_tools,
     "node": _node,
     "python": _python,
     "rust": _rust,

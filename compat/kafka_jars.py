@@ -20,6 +20,7 @@ _BROKER_JAR = f"kafka_2.13-{KAFKA_VERSION}.jar"
 
 STREAMS_VERSION = "4.3.1"  # of Kafka Streams, with the kafka-clients that belongs to it
 _LOGGING = "org.slf4j:slf4j-simple:1.7.36"
+QUIET_LOG = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 
 
 class KafkaUnavailable(RuntimeError):
@@ -60,9 +61,17 @@ def kafka_jars() -> Path:
 
 def streams_jars() -> Path:
     """The folder with Kafka Streams and what it needs, fetched if need be. Raises KafkaUnavailable."""
-    folder = cache_folder() / f"kafka-streams-{STREAMS_VERSION}"
+    return jars_of(f"kafka-streams-{STREAMS_VERSION}", f"org.apache.kafka:kafka-streams:{STREAMS_VERSION}")
+
+
+def jars_of(name: str, *artifacts: str) -> Path:
+    """The folder `name` of the cache with these (`group:artifact:version`) and all they need, fetched once.
+
+    Raises KafkaUnavailable.
+    """
+    folder = cache_folder() / name
     if not folder.exists():
-        _fetch(folder, [f"org.apache.kafka:kafka-streams:{STREAMS_VERSION}"])
+        _fetch(folder, artifacts)
     return folder
 
 

@@ -7,20 +7,10 @@ their own: `$KSTREAM_KAFKA_TOOLS_JARS`, or one in the cache that Maven fills.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
-from compat.kafka_jars import TOOLS_VERSION, KafkaUnavailable, cache_folder, java
-
-_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
-<modelVersion>4.0.0</modelVersion><groupId>kstream</groupId><artifactId>tools</artifactId><version>1</version>
-<dependencies>
-<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId>
-<version>{TOOLS_VERSION}</version></dependency>
-</dependencies></project>
-"""
+from compat.kafka_jars import QUIET_LOG, TOOLS_VERSION, jars_of, java
 
 
 def tools_jars() -> Path:
@@ -28,32 +18,15 @@ def tools_jars() -> Path:
     named = os.environ.get("KSTREAM_KAFKA_TOOLS_JARS")
     if named:
         return Path(named)
-    folder = cache_folder() / f"kafka-tools-{TOOLS_VERSION}"
-    if folder.exists():
-        return folder
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise KafkaUnavailable("fetching Kafka's tools needs Maven: no `mvn` in PATH")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        (Path(work) / "pom.xml").write_text(_POM)
-        done = subprocess.run(
-            [maven, "-B", "-q", "dependency:copy-dependencies", "-DoutputDirectory=jars"],
-            cwd=work,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise KafkaUnavailable(f"Maven could not fetch Kafka's tools:\n{done.stdout[-2000:]}")
-        (Path(work) / "jars").rename(folder)
-    return folder
+    # kafka-configs is in the broker's jar still.
+    wanted = (f"org.apache.kafka:{name}:{TOOLS_VERSION}" for name in ("kafka-tools", "kafka_2.13"))
+    return jars_of(f"kafka-all-tools-{TOOLS_VERSION}", *wanted)
 
 
 def run_tool(main: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one of Kafka's tools by the name of its class, whatever it says. Raises KafkaUnavailable."""
-    command = [java(), "-Xmx256m", "-cp", f"{tools_jars()}/*", f"org.apache.kafka.tools.{main}", *arguments]
+    tool = f"org.apache.kafka.tools.{main}"
+    command = [java(), "-Xmx256m", QUIET_LOG, "-cp", f"{tools_jars()}/*", tool, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

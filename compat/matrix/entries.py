@@ -8,6 +8,7 @@ from functools import partial
 
 from compat.chapters import chapters
 from compat.clients import adapter
+from compat.matrix.command_line import CommandLine
 from compat.matrix.stage import Session, Stage, Step
 from compat.matrix.web_uis import WebUis
 from compat.story import Adapter
@@ -87,4 +88,5 @@ ENTRIES = (
     _story("faststream-confluent", "Python"),
     Entry("kafka-streams", "Java", _streams),
     Entry("web-uis", "Java", WebUis),
+    Entry("kafka-tools", "Java", CommandLine),
 )
