@@ -40,7 +40,7 @@ class KstreamServer(ServerProcess):
         arguments: Sequence[str] = (),
         folder: Path | None = None,
         parent: Path | None = None,
-        start_timeout_s: float = 20.0,
+        start_timeout_s: float = 60.0,
     ) -> None:
         super().__init__(folder=folder, parent=parent, start_timeout_s=start_timeout_s)
         self._settings = dict(settings or {})

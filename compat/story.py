@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 FIRST_TIMESTAMP_MS = 1_700_000_000_000
-WAIT_TIMEOUT_S = 20.0
+WAIT_TIMEOUT_S = 60.0
 
 Headers = tuple[tuple[str, bytes | None], ...]
 

@@ -9,7 +9,7 @@ from typing import Any
 from compat.members import python_member
 from compat.story import Adapter, ClientMissing, InRecord, Member, OutRecord, Start, Traits
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 TRAITS = Traits()
 

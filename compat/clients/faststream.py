@@ -21,7 +21,7 @@ from compat.story import Adapter, Got, InRecord, OutRecord, Start
 
 OWN_HEADERS = frozenset({"content-type", "correlation_id", "reply_to"})
 """It adds these to every record."""
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 60.0
 
 
 class _Loop:

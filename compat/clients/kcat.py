@@ -20,7 +20,7 @@ from compat.story import (
     Traits,
 )
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 _RECORD_END = b"\x1e"
 _KEY_END = b"\x1f"
 # Lengths (-1 for null) come before the bytes, so that keys and values may hold anything.

@@ -28,8 +28,8 @@ from kstream.wire.schema import Message
 
 CLIENT_ID = "oracle"
 CONNECTION = "Connection"
-_CONDITION_TIMEOUT_S = 20.0
-_ANSWER_TIMEOUT_S = 5.0
+_CONDITION_TIMEOUT_S = 60.0
+_ANSWER_TIMEOUT_S = 30.0
 _PROBE_CORRELATION_ID = 0x7FFFFFFE
 
 

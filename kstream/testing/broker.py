@@ -308,7 +308,7 @@ class Broker:
 
     # Waiting and looking
 
-    def wait_for(self, predicate: Callable[[], T], *, timeout_s: float = 10.0) -> T:
+    def wait_for(self, predicate: Callable[[], T], *, timeout_s: float = 30.0) -> T:
         """Ask until the answer is true, and return it.
 
         Raises TimeoutError, with all that the broker has seen, after `timeout_s` of the machine's time.

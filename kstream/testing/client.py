@@ -35,7 +35,7 @@ class WireClient:
     """
 
     def __init__(
-        self, host: str, port: int, *, client_id: str | None = "kstream-testing", timeout_s: float = 10.0
+        self, host: str, port: int, *, client_id: str | None = "kstream-testing", timeout_s: float = 30.0
     ) -> None:
         self.client_id = client_id
         self.socket = socket.create_connection((host, port), timeout_s)

@@ -192,7 +192,7 @@ def test_requests_during_loading_are_told_so(
     started, may_go_on = threading.Event(), threading.Event()
 
     async def second(broker: Broker) -> None:
-        assert await trio.to_thread.run_sync(started.wait, 10)
+        assert await trio.to_thread.run_sync(started.wait, 60)
         assert await code_of(position(broker, "group")) is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
         assert await code_of(broker.groups.list([], [])) is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
         may_go_on.set()
@@ -200,7 +200,7 @@ def test_requests_during_loading_are_told_so(
 
     def slow_load(*arguments: Any) -> int:
         started.set()
-        assert may_go_on.wait(10)
+        assert may_go_on.wait(60)
         return load_shard(*arguments)
 
     run(first)

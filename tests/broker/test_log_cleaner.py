@@ -213,7 +213,7 @@ def test_as_many_logs_at_a_time_as_there_are_threads(tmp_path: Path, monkeypatch
             await release.wait()
 
         async def wait_at_work(count: int) -> list[str]:
-            with trio.fail_after(5):
+            with trio.fail_after(60):
                 while len(at_work) < count:
                     await trio.lowlevel.checkpoint()
             return sorted(at_work)

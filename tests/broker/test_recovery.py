@@ -25,7 +25,7 @@ def recovery_of(
 
 
 async def wait_for(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         while not condition():
             await trio.lowlevel.checkpoint()
 

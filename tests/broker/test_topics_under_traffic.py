@@ -105,7 +105,7 @@ def test_a_topic_deleted_and_made_anew_is_another_one(tmp_path: Path) -> None:
                 nursery.start_soon(traffic.produce_forever)
                 nursery.start_soon(traffic.read_forever)
             lives: list[bytes] = []
-            with trio.fail_after(60):
+            with trio.fail_after(240):
                 for _ in range(LIVES):
                     await create(broker, "t")
                     topic_id = traffic.topic_id()
@@ -140,7 +140,7 @@ def test_partitions_added_to_a_live_topic(tmp_path: Path) -> None:
             for _ in range(PRODUCERS):
                 nursery.start_soon(traffic.produce_forever)
                 nursery.start_soon(traffic.read_forever)
-            with trio.fail_after(60):
+            with trio.fail_after(240):
                 for count in range(2, 8):
                     before = len(traffic.read[topic_id])
                     (grown,) = await broker.metadata.update(

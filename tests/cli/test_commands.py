@@ -166,7 +166,7 @@ def test_following_prints_what_comes_until_it_is_interrupted(
         kstream("produce", topic, "--value", "after")
         assert process.stdout.readline() == "after\n"
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+        assert process.wait(60) == 130
 
 
 def test_whoever_reads_may_stop(kstream: Run, topic: str, server: KstreamServer) -> None:

@@ -40,14 +40,14 @@ def served(tmp_path: Path) -> Iterator[Served]:
     http = next(line.split()[1] for line in log.read_text().splitlines() if line.strip().startswith("http"))
     yield Served(ready[2], http.removeprefix("http://").partition("/")[0], process)
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     process.stdout.close()
 
 
 def _send(producer: Producer) -> KafkaError | None:
     told: list[KafkaError | None] = []
     producer.produce("t", "v", on_delivery=lambda error, _: told.append(error))
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     return told[0]
 
 
@@ -83,7 +83,7 @@ def test_faults_from_the_command_line(served: Served, capsys: pytest.CaptureFixt
     # A crash: the process is the same, its memory is not.
     faults("add", "crash", "--api", "Produce", "--when", "after")
     assert _send(producer) is None
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 60
     while main(["faults", "list", "--json", "--http", served.http]) != 0:
         assert time.monotonic() < deadline_s
         time.sleep(0.05)
@@ -119,12 +119,12 @@ def test_why_over_the_protocol(capsys: pytest.CaptureFixture[str]) -> None:
         assert "at end: t-0: the group has everything up to the end, 2" in told
         assert "no position: t-1" in told
         producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": "x"})
-        producer.init_transactions(10)
+        producer.init_transactions(60)
         producer.begin_transaction()
         producer.produce("t", "open", partition=0)
-        producer.flush(10)
+        producer.flush(60)
         (finding, _) = json.loads(why("g", "--json"))["findings"]
         assert finding["reason"] == "open_transaction"
         assert (finding["topic"], finding["partition"]) == ("t", 0)
-        producer.abort_transaction(10)
+        producer.abort_transaction(60)
         consumer.close()

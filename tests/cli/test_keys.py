@@ -35,7 +35,7 @@ def test_each_step_lets_one_go() -> None:
     waiting.start()
     assert not passed.is_set()
     keys.press("s")
-    waiting.join(5)
+    waiting.join(60)
     assert passed.is_set()
 
 

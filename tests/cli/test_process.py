@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 def command(*argv: str) -> list[str]:
@@ -90,7 +90,7 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
 def test_a_signal_stops_it_cleanly(server: tuple[subprocess.Popen[str], str], data_dir: Path) -> None:
     process, _ = server
     process.send_signal(signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=5)
+    stdout, stderr = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
     assert stdout == ""
     assert "Traceback" not in stderr

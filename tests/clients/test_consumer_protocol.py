@@ -27,7 +27,7 @@ from tests.requests import create_topic, produce, values_batch
 pytestmark = pytest.mark.clients
 
 PARTITIONS = 6
-TIMEOUT_S = 40.0
+TIMEOUT_S = 60.0
 SETTINGS = {
     "group.consumer.min.session.timeout.ms": "3000",
     "group.consumer.session.timeout.ms": "6000",

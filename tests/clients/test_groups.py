@@ -22,7 +22,7 @@ pytestmark = pytest.mark.clients
 
 PARTITIONS = 4
 RECORDS = 200
-TIMEOUT_S = 40.0
+TIMEOUT_S = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ def test_a_group_with_a_member_is_listed_and_described(server: KstreamServer) ->
     member = consumer(server, "live")
     try:
         member.subscribe([TOPIC])
-        message = member.poll(20)
+        message = member.poll(60)
         assert message is not None
         member.commit(offsets=[TopicPartition(TOPIC, 0, 40)], asynchronous=False)
         assert "live" in tool(server, "--list").split()

@@ -19,7 +19,7 @@ from tests.docs.snippets import Snippet, server_arguments
 
 DEFAULT_ADDRESS = "127.0.0.1:9092"
 DEFAULT_HTTP_ADDRESS = "127.0.0.1:9644"
-TIMEOUT_S = 60.0
+TIMEOUT_S = 240.0
 
 DATA: dict[str, Callable[[str], object]] = {
     "json": lambda text: [json.loads(line) for line in text.splitlines()],

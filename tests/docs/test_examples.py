@@ -15,7 +15,7 @@ from tests.docs.snippets import ROOT
 pytestmark = pytest.mark.clients
 
 EXAMPLES = ROOT / "examples"
-TIMEOUT_S = 60.0
+TIMEOUT_S = 240.0
 
 PRINTED = {
     "cqrs_projection": """\

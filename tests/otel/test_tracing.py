@@ -63,7 +63,7 @@ def spans() -> Iterator[InMemorySpanExporter]:
         producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "client.id": "shop"})
         for headers in ({"traceparent": SAMPLED},) * 3 + ({}, {"traceparent": UNSAMPLED}):
             producer.produce("t", "x", headers=dict(headers))
-            assert producer.flush(10) == 0
+            assert producer.flush(60) == 0
         consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "g", "client.id": "desk"})
         consumer.assign([TopicPartition("t", 0, 0)])
         assert len(consumer.consume(5, 20)) == 5

@@ -30,7 +30,7 @@ from kstream.wire.uuids import format_uuid
 ACCEPT, RELEASE, REJECT = 1, 2, 3
 _GROUP_RESOURCE = 32
 _SHARE_KEY = 2
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 60.0
 
 
 def connect(broker: Broker) -> WireClient:

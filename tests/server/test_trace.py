@@ -20,7 +20,7 @@ def _talk(broker: Broker, topic: str = "t") -> None:
     )
     for number in range(3):
         producer.produce(topic, str(number))
-        assert producer.flush(15) == 0
+        assert producer.flush(60) == 0
     consumer = Consumer(
         {
             "bootstrap.servers": broker.bootstrap_servers,
@@ -33,7 +33,7 @@ def _talk(broker: Broker, topic: str = "t") -> None:
     consumer.subscribe([topic])
     values: list[bytes | None] = []
     while len(values) < 3:
-        message = consumer.poll(15)
+        message = consumer.poll(60)
         assert message is not None
         values.append(message.value())
     consumer.close()
@@ -119,7 +119,7 @@ def test_what_faults_do_is_in_the_trace(tmp_path: Path) -> None:
         ):
             told: list[KafkaError | None] = []
             producer.produce("t", "v", on_delivery=lambda error, _: told.append(error))
-            assert producer.flush(15) == 0
+            assert producer.flush(60) == 0
     kinds = [entry.kind for entry in read_trace(path)]
     assert CLOSED in kinds
     seen = [each for each in exchanges(read_trace(path)) if each.key.name == "PRODUCE"]

@@ -42,7 +42,7 @@ def _producer(broker: Broker, **settings: object) -> Producer:
 
 
 def _poll(consumer: Consumer) -> bytes | None:
-    message = consumer.poll(10)
+    message = consumer.poll(60)
     assert message is not None
     assert message.error() is None
     return message.value()
@@ -55,7 +55,7 @@ def test_a_topic_from_the_start_serves_confluent_kafka() -> None:
     with Broker({"orders": 3}) as broker:
         producer = _producer(broker)
         producer.produce("orders", key="k", value="v", headers={"h": "1"})
-        assert producer.flush(10) == 0
+        assert producer.flush(60) == 0
         (event,) = broker.records("orders")
         assert (event.key, event.value, event.headers) == (b"k", b"v", (("h", b"1"),))
         assert len(AdminClient({"bootstrap.servers": broker.bootstrap_servers}).list_topics().topics) == 1
@@ -69,14 +69,14 @@ def test_kafka_python_reads_what_was_produced_here(broker: Broker) -> None:
         bootstrap_servers=broker.bootstrap_servers,
         group_id="readers",
         auto_offset_reset="earliest",
-        consumer_timeout_ms=10_000,
+        consumer_timeout_ms=60_000,
     )
     assert next(consumer).value == b"here"
     consumer.commit()
     assert broker.committed("readers") == {("t", 0): 1}
     consumer.close()
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers)
-    producer.send("t", b"there").get(timeout=10)
+    producer.send("t", b"there").get(timeout=60)
     producer.close()
     assert [event.value for event in broker.records("t")] == [b"here", b"there"]
 
@@ -212,7 +212,7 @@ def test_a_key_chooses_as_clients_do(broker: Broker) -> None:
     for key in keys:
         broker.produce("here", "v", key=key)
         producer.produce("there", key=key, value="v")
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
     here, there = (
         {event.key: event.partition for event in broker.records(topic)} for topic in ("here", "there")
     )
@@ -239,19 +239,19 @@ def test_produce_gives_the_record_as_it_stands(broker: Broker) -> None:
 def test_records_are_those_committed(broker: Broker) -> None:
     broker.topic("t")
     producer = _producer(broker, transactional_id="x")
-    producer.init_transactions(10)
+    producer.init_transactions(60)
     for value, ends in (("aborted", producer.abort_transaction), ("kept", producer.commit_transaction)):
         producer.begin_transaction()
         producer.produce("t", value)
-        producer.flush(10)
+        producer.flush(60)
         ends(10)
     broker.produce("t", "plain")
     producer.begin_transaction()
     producer.produce("t", "open")
-    producer.flush(10)
+    producer.flush(60)
     assert [event.value for event in broker.records("t")] == [b"kept", b"plain"]
     assert "a transaction is open from 5" in broker.report()
-    producer.abort_transaction(10)
+    producer.abort_transaction(60)
 
 
 # Waiting and time
@@ -294,10 +294,10 @@ def test_sessions_follow_the_clock(broker: Broker, protocol: str) -> None:
 def test_transactions_follow_the_clock(broker: Broker) -> None:
     broker.topic("t")
     producer = _producer(broker, transactional_id="x", transaction_timeout_ms=60_000)
-    producer.init_transactions(10)
+    producer.init_transactions(60)
     producer.begin_transaction()
     producer.produce("t", "never")
-    producer.flush(10)
+    producer.flush(60)
     broker.produce("t", "behind")
     broker.clock.advance(seconds=30)
     assert broker.records("t") == []

@@ -59,7 +59,7 @@ def _sent(producer: Producer, topic: str, value: str) -> Any:
     """Send a record; the error that is told in the end, or None."""
     told: list[Any] = []
     producer.produce(topic, value, on_delivery=lambda error, _: told.append(error))
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     (error,) = told
     return error
 
@@ -69,7 +69,7 @@ def _values(broker: Broker, topic: str = "t") -> list[bytes | None]:
 
 
 def _poll(consumer: Consumer) -> bytes | None:
-    message = consumer.poll(15)
+    message = consumer.poll(60)
     assert message is not None
     assert message.error() is None, message.error()
     return message.value()
@@ -105,7 +105,7 @@ def test_an_error_after_the_effect_doubles_what_kafka_python_sends(broker: Broke
             retries=5,
         )
         with broker.faults.add("error", api="Produce", error="REQUEST_TIMED_OUT", when="after", count=1):
-            producer.send(topic, b"v").get(timeout=15)
+            producer.send(topic, b"v").get(timeout=60)
         producer.close()
     assert _values(broker, "t") == [b"v", b"v"]
     assert _values(broker, "u") == [b"v"]
@@ -145,7 +145,7 @@ def test_a_fetch_session_meets_errors_of_topics_that_it_need_not_name(broker: Br
     consumer = KafkaConsumer(
         bootstrap_servers=broker.bootstrap_servers,
         auto_offset_reset="earliest",
-        consumer_timeout_ms=15_000,
+        consumer_timeout_ms=60_000,
         fetch_max_wait_ms=50,
     )
     consumer.subscribe(["t", "u"])
@@ -166,7 +166,7 @@ def test_a_session_that_is_gone_is_begun_anew(broker: Broker) -> None:
         "t",
         bootstrap_servers=broker.bootstrap_servers,
         auto_offset_reset="earliest",
-        consumer_timeout_ms=15_000,
+        consumer_timeout_ms=60_000,
         fetch_max_wait_ms=50,
     )
     with broker.faults.add("error", api="Fetch", error="FETCH_SESSION_ID_NOT_FOUND", count=2) as fault:
@@ -180,21 +180,21 @@ def test_admin_clients_tell_errors(broker: Broker) -> None:
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
     with broker.faults.add("error", api="CreateTopics", error="POLICY_VIOLATION", topic="no-*"):
         created = admin.create_topics([NewTopic("yes", 1), NewTopic("no-way", 1)])
-        created["yes"].result(10)
+        created["yes"].result(60)
         with pytest.raises(KafkaException) as raised:
-            created["no-way"].result(10)
+            created["no-way"].result(60)
     assert raised.value.args[0].code() == KafkaError.POLICY_VIOLATION
     assert "asked for" in raised.value.args[0].str()
-    assert "no-way" not in admin.list_topics(timeout=10).topics
+    assert "no-way" not in admin.list_topics(timeout=60).topics
 
 
 def test_metadata_keeps_its_brokers(broker: Broker) -> None:
     """Also where the answer is one that was given before, and is kept encoded."""
     admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
     for _ in range(3):
-        assert admin.list_topics(timeout=10).topics["t"].error is None
+        assert admin.list_topics(timeout=60).topics["t"].error is None
     with broker.faults.add("error", api="Metadata", error="TOPIC_AUTHORIZATION_FAILED", topic="t") as fault:
-        topics = admin.list_topics(timeout=10).topics
+        topics = admin.list_topics(timeout=60).topics
     assert fault.hits >= 1
     assert "TOPIC_AUTHORIZATION_FAILED" in str(topics["t"].error)
     assert len(topics["u"].partitions) == 1
@@ -227,7 +227,7 @@ def test_confluent_kafka_stands_still_without_committed_positions(broker: Broker
     consumer = _consumer(broker)
     consumer.subscribe(["t"])
     with broker.faults.add("error", api="OffsetFetch", error="NOT_COORDINATOR", count=1):
-        message = consumer.poll(15)
+        message = consumer.poll(60)
     assert message is not None
     assert "Failed to fetch committed offsets" in str(message.error())
     assert consumer.poll(1) is None
@@ -261,7 +261,7 @@ def test_a_stalled_producer_gives_up_and_the_stall_ends_when_told(broker: Broker
     broker.wait_for(lambda: [patient.poll(0.01), fault.hits][-1])
     assert b"patience" not in _values(broker)
     fault.remove()
-    assert patient.flush(10) == 0
+    assert patient.flush(60) == 0
     assert b"patience" in _values(broker)
 
 
@@ -357,7 +357,7 @@ def test_a_full_disk_is_told_and_reading_goes_on(broker: Broker) -> None:
 def test_kafka_python_waits_for_a_disk_that_has_room_again(broker: Broker) -> None:
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers, retry_backoff_ms=20, retries=20)
     with broker.faults.add("disk_full", topic="t", count=2) as fault:
-        producer.send("t", b"v").get(timeout=15)
+        producer.send("t", b"v").get(timeout=60)
     producer.close()
     assert fault.hits == 2
     assert _values(broker) == [b"v"]
@@ -368,9 +368,9 @@ def test_a_full_disk_refuses_topics_and_commits(broker: Broker) -> None:
     broker.topic("before")
     with broker.faults.add("disk_full"):
         with pytest.raises(KafkaException) as raised:
-            admin.create_topics([NewTopic("new", 1)])["new"].result(10)
+            admin.create_topics([NewTopic("new", 1)])["new"].result(60)
         assert raised.value.args[0].code() == KafkaError.KAFKA_STORAGE_ERROR
-    admin.create_topics([NewTopic("new", 1)])["new"].result(10)
+    admin.create_topics([NewTopic("new", 1)])["new"].result(60)
 
 
 def test_a_slow_disk_makes_everybody_wait_and_loses_nothing(broker: Broker) -> None:
@@ -413,12 +413,12 @@ def test_a_coordinator_that_moves_is_found_again(broker: Broker, protocol: str) 
 
 def test_a_transaction_survives_a_coordinator_that_moves(broker: Broker) -> None:
     producer = _producer(broker, transactional_id="x")
-    producer.init_transactions(10)
+    producer.init_transactions(60)
     producer.begin_transaction()
     producer.produce("t", "v")
-    producer.flush(10)
+    producer.flush(60)
     with broker.faults.add("move_coordinator", api="EndTxn", transactional_id="x", count=1, ms=50) as fault:
-        producer.commit_transaction(15)
+        producer.commit_transaction(60)
     assert fault.hits == 1
     broker.wait_for(lambda: _values(broker) == [b"v"])
 
@@ -462,7 +462,7 @@ def test_clients_outlive_a_crash(broker: Broker) -> None:
     producer.produce("t", "b")
     broker.restart()
     assert broker.bootstrap_servers == address
-    assert producer.flush(15) == 0
+    assert producer.flush(60) == 0
     assert broker.committed("g") == {("t", 0): 1}
     assert _poll(consumer) == b"b"
     assert _values(broker) == [b"a", b"b"]
@@ -546,7 +546,7 @@ def test_an_idempotent_producer_writes_once(broker: Broker, name: str) -> None:
     with broker.faults.scenario(name) as scenario:
         for number in range(40):
             producer.produce("t", str(number))
-            producer.flush(15)
+            producer.flush(60)
     assert scenario.hits >= 1
     assert _values(broker) == [str(number).encode() for number in range(40)]
 
@@ -581,8 +581,8 @@ def test_hanging_broker(broker: Broker) -> None:
         enable_idempotence=False,
     )
     with broker.faults.scenario("hanging broker"), pytest.raises(KafkaTimeoutError):
-        producer.send("t", b"v").get(timeout=15)
-    producer.send("t", b"w").get(timeout=15)
+        producer.send("t", b"v").get(timeout=60)
+    producer.send("t", b"w").get(timeout=60)
     producer.close()
 
 
@@ -594,18 +594,18 @@ def test_full_disk(broker: Broker) -> None:
 
 def test_fenced_transaction(broker: Broker) -> None:
     producer = _producer(broker, transactional_id="x")
-    producer.init_transactions(10)
+    producer.init_transactions(60)
     producer.begin_transaction()
     producer.produce("t", "never")
-    producer.flush(10)
+    producer.flush(60)
     with broker.faults.scenario("fenced transaction"), pytest.raises(KafkaException) as raised:
-        producer.commit_transaction(10)
+        producer.commit_transaction(60)
     assert raised.value.args[0].fatal()
     again = _producer(broker, transactional_id="x")
-    again.init_transactions(10)
+    again.init_transactions(60)
     again.begin_transaction()
     again.produce("t", "v")
-    again.commit_transaction(10)
+    again.commit_transaction(60)
     broker.wait_for(lambda: _values(broker) == [b"v"])
 
 

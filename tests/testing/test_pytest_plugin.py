@@ -13,7 +13,7 @@ import pytest
 
 PLUGIN = "kstream.testing.pytest_plugin"
 ROOT = Path(__file__).parents[2]
-TIMEOUT_S = 60.0
+TIMEOUT_S = 240.0
 
 
 def run_pytest(folder: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -76,8 +76,8 @@ pytestmark = pytest.mark.kafka(topics=["everywhere"])
 @pytest.mark.kafka(topics={"orders": 3, "audit": 1}, settings={"num_partitions": 5})
 def test_marker(kafka):
     producer = KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
-    producer.send("orders", b"1", partition=2).get(timeout=10)
-    producer.send("made", b"1").get(timeout=10)
+    producer.send("orders", b"1", partition=2).get(timeout=60)
+    producer.send("made", b"1").get(timeout=60)
     producer.close()
     assert kafka.records("orders", 2)[0].value == b"1"
     with pytest.raises(Exception, match="."):

@@ -66,12 +66,12 @@ def test_a_fork_of_many_segments_shares_none_that_changes(tmp_path: Path) -> Non
 def test_an_open_transaction_is_open_in_the_fork() -> None:
     with Broker(["t"]) as broker:
         producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": "x"})
-        producer.init_transactions(10)
+        producer.init_transactions(60)
         producer.begin_transaction()
         producer.produce("t", "open")
-        producer.flush(10)
+        producer.flush(60)
         with broker.fork() as fork:
-            producer.commit_transaction(10)
+            producer.commit_transaction(60)
             broker.wait_for(lambda: _values(broker) == [b"open"])
             assert "a transaction is open from 0" in fork.report()
             fork.clock.advance(minutes=2)
@@ -90,7 +90,7 @@ def test_restore_goes_back_with_clients_connected() -> None:
         snapshot = broker.snapshot()
         for _ in range(2):
             producer.produce("t", "undone")
-            assert producer.flush(15) == 0
+            assert producer.flush(60) == 0
             broker.topic("undone")
             _commit(broker, "g", 2)
             broker.restore(snapshot)

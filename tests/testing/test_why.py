@@ -64,7 +64,7 @@ def test_all_is_assigned_elsewhere(broker: Broker, protocol: str) -> None:
         lambda: [[consumer.poll(0.02) for consumer in consumers], "assigned_elsewhere" in _reasons(broker)][
             -1
         ],
-        timeout_s=20,
+        timeout_s=60,
     )
     (line,) = [line for line in broker.why("g") if line.startswith("assigned_elsewhere")]
     assert "has no partition: 2 members share 1" in line
@@ -109,16 +109,16 @@ def test_nothing_is_committed(broker: Broker) -> None:
 @pytest.mark.parametrize("isolation", ["read_committed", "read_uncommitted"])
 def test_a_transaction_is_open(broker: Broker, isolation: str) -> None:
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": "x"})
-    producer.init_transactions(10)
+    producer.init_transactions(60)
     producer.begin_transaction()
     producer.produce("t", "open")
-    producer.flush(10)
+    producer.flush(60)
     broker.produce("t", "behind")
     _commit(broker, 0)
     consumer = _joined(broker, _consumer(broker, isolation_level=isolation))
     expected = "open_transaction" if isolation == "read_committed" else "arriving"
     broker.wait_for(lambda: _reasons(broker) == [expected])
-    producer.abort_transaction(10)
+    producer.abort_transaction(60)
     consumer.close()
 
 

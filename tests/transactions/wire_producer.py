@@ -31,7 +31,7 @@ from kstream.wire.messages.txn_offset_commit import (
     TxnOffsetCommitRequestTopic,
 )
 
-WAIT_TIMEOUT_S = 30.0
+WAIT_TIMEOUT_S = 60.0
 _NOT_YET = frozenset(
     {
         ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,

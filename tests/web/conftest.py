@@ -40,6 +40,6 @@ def used() -> Iterator[HttpBroker]:
         consumer.close()
         broker.post("/v1/faults", {"kind": "error", "api": "ListGroups", "error": "NOT_COORDINATOR"})
         admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
-        assert admin.list_consumer_groups(request_timeout=10).result(10).errors
+        assert admin.list_consumer_groups(request_timeout=60).result(60).errors
         broker.delete("/v1/faults")
         yield broker

@@ -63,7 +63,7 @@ class HttpBroker:
     ) -> Answer:
         """One request on a connection of its own."""
         sent = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             content = raw if body is None else json.dumps(body).encode()
             connection.request(method, path, content, {**sent, **(headers or {})})
@@ -118,12 +118,12 @@ def http_broker(*, token: str | None = None, **settings: str) -> Iterator[HttpBr
     worker = threading.Thread(target=thread, daemon=True)
     worker.start()
     try:
-        assert is_ready.wait(30)
+        assert is_ready.wait(60)
         yield found
     finally:
         if worker.is_alive():
             tokens[0].run_sync_soon(scope.cancel)
-        worker.join(10)
+        worker.join(60)
         shutil.rmtree(data_dir, ignore_errors=True)
         if errors:
             raise errors[0]

@@ -22,14 +22,14 @@ def test_a_fault_is_set_seen_and_removed(breakable: HttpBroker) -> None:
     created = breakable.post("/v1/faults", fault)
     assert created.status == 201, created
     admin = AdminClient({"bootstrap.servers": breakable.bootstrap_servers})
-    failed = admin.list_consumer_groups(request_timeout=10).result(10).errors
+    failed = admin.list_consumer_groups(request_timeout=60).result(60).errors
     assert [error.code() for error in failed] == [KafkaError.COORDINATOR_NOT_AVAILABLE]
     (listed,) = breakable.get("/v1/faults").json
     assert listed["id"] == created.json["id"]
     assert listed["hits"] >= 1
     assert breakable.delete(f"/v1/faults/{listed['id']}").status == 204
     assert breakable.delete(f"/v1/faults/{listed['id']}").status == 404
-    assert admin.list_consumer_groups(request_timeout=10).result(10).errors == []
+    assert admin.list_consumer_groups(request_timeout=60).result(60).errors == []
 
 
 def test_scenarios_have_names(breakable: HttpBroker) -> None:
