@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from cyclopts import App, Parameter
 
-from kstream.cli.http_port import HttpPort
 from kstream.cli.output import AsJson, print_json, print_rows, say
+from kstream.cli.over_http import HttpServer
 from kstream.replay.errors import ReplayError
 
 app = App(name="faults", help="Have things go wrong on purpose, in a server that serves --http.")
@@ -27,9 +27,9 @@ Transaction = Annotated[
 
 
 @app.command(name="list")
-def list_faults(*, as_json: AsJson = False, server: HttpPort | None = None) -> None:
+def list_faults(*, as_json: AsJson = False, server: HttpServer | None = None) -> None:
     """List the faults that are set, and how often each happened."""
-    faults = (server or HttpPort()).ask("GET", "/v1/faults")
+    faults = (server or HttpServer()).ask("GET", "/v1/faults")
     if as_json:
         print_json(faults)
         return
@@ -60,7 +60,7 @@ def add(
     probability: Annotated[float | None, Parameter(help="How likely it is each time, up to 1.")] = None,
     seed: Annotated[int | None, Parameter(help="What decides, so that it can be repeated.")] = None,
     as_json: AsJson = False,
-    server: HttpPort | None = None,
+    server: HttpServer | None = None,
 ) -> None:  # fmt: skip
     """Set a fault; docs/faults.md says what each kind does and takes.
 
@@ -86,11 +86,11 @@ def add(
         "seed": seed,
     }
     body = {name: value for name, value in given.items() if value is not None and value != []}
-    _tell([(server or HttpPort()).ask("POST", "/v1/faults", body)], as_json=as_json)
+    _tell([(server or HttpServer()).ask("POST", "/v1/faults", body)], as_json=as_json)
 
 
 @app.command
-def clear(*ids: int, server: HttpPort | None = None) -> None:
+def clear(*ids: int, server: HttpServer | None = None) -> None:
     """Remove faults, all if none is named; what they hold up goes on.
 
     Parameters
@@ -98,14 +98,14 @@ def clear(*ids: int, server: HttpPort | None = None) -> None:
     ids
         Numbers that `kstream faults list` shows.
     """
-    server = server or HttpPort()
+    server = server or HttpServer()
     for path in [f"/v1/faults/{each}" for each in ids] or ["/v1/faults"]:
         server.ask("DELETE", path)
     say("removed" if ids else "no faults are set now")
 
 
 @app.command
-def scenarios(*, as_json: AsJson = False, server: HttpPort | None = None) -> None:
+def scenarios(*, as_json: AsJson = False, server: HttpServer | None = None) -> None:
     """List the named scenarios, with what happens in each and what a client should do."""
     del server  # they are the same everywhere: nobody need be asked
     from kstream.faults.scenarios import described
@@ -125,7 +125,7 @@ def start(
     transactional_id: Transaction = None,
     seed: Annotated[int | None, Parameter(help="What decides, so that it can be repeated.")] = None,
     as_json: AsJson = False,
-    server: HttpPort | None = None,
+    server: HttpServer | None = None,
 ) -> None:
     """Set the faults of a scenario, such as flaky-coordinator.
 
@@ -145,7 +145,7 @@ def start(
         "seed": seed,
     }
     body = {name: value for name, value in given.items() if value is not None and value != []}
-    _tell((server or HttpPort()).ask("POST", f"/v1/scenarios/{quote(scenario)}", body), as_json=as_json)
+    _tell((server or HttpServer()).ask("POST", f"/v1/scenarios/{quote(scenario)}", body), as_json=as_json)
 
 
 def _tell(faults: list[dict[str, Any]], *, as_json: bool) -> None:

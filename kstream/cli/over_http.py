@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from kstream.replay.errors import NoAnswer, Refused
+from kstream.replay.errors import NoAnswer, Refused, ReplayError
 
 DEFAULT_HTTP = "127.0.0.1:9644"
 _ASK_S = 10.0
@@ -34,7 +34,12 @@ class HttpServer:
     ] = None
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        """The answer's JSON. Raises `NoAnswer`, `Refused`."""
+        """The answer's JSON, None if it has none.
+
+        Raises:
+            NoAnswer: nobody answers there.
+            ReplayError: what was asked makes no sense; Refused: it is not there, or may not be.
+        """
         headers = {"Content-Type": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -45,10 +50,13 @@ class HttpServer:
             with urllib.request.urlopen(request, timeout=_ASK_S) as response:
                 answered = response.read()
         except urllib.error.HTTPError as error:
-            raise Refused(_reason(error)) from None
+            with error:
+                raise (ReplayError if error.code == 400 else Refused)(_reason(error)) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
-            raise NoAnswer(self.http, f"{reason}; HTTP is there if the server runs with --http") from None
+            raise NoAnswer(
+                self.http, f"{reason}; HTTP is there after kstream serve --http {self.http}"
+            ) from None
         return json.loads(answered) if answered else None
 
 

@@ -32,6 +32,7 @@ class TopScreen(App[None]):
         self._first = first
         self._is_paused = False
         self.title = "kstream top"
+        self._bootstrap = bootstrap
         self.sub_title = bootstrap
 
     def compose(self) -> ComposeResult:
@@ -65,6 +66,8 @@ class TopScreen(App[None]):
 
     def show(self, topics: list[TopicRow], groups: list[GroupRow]) -> None:
         self.query_one("#fault", Label).update("")
+        connections = self._watcher.connections
+        self.sub_title = self._bootstrap + ("" if connections is None else f", {connections} connections")
         for name, rows in (("#topics", topics), ("#groups", groups)):
             table = self.query_one(name, DataTable)
             table.clear()

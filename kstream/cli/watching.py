@@ -10,6 +10,8 @@ from confluent_kafka.admin import OffsetSpec
 from confluent_kafka.cimpl import TopicPartition
 
 from kstream.cli.connection import Cluster
+from kstream.cli.over_http import HttpServer
+from kstream.errors import KstreamError
 
 _ASK_S = 5.0
 
@@ -40,8 +42,11 @@ class GroupRow(NamedTuple):
 class Watcher:
     """Asks a cluster again and again: a few requests a look, whatever the number of topics."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, server: HttpServer | None = None) -> None:
         self._cluster = cluster
+        self._server = server
+        self.connections: int | None = None
+        """How many the server has; None if it does not offer HTTP."""
         self._admin = cluster.admin()
         self._ends: dict[PartitionKey, int] = {}
         self._positions: dict[str, int] = {}
@@ -64,9 +69,19 @@ class Watcher:
             topic_rows.append(TopicRow(name, count, size, moved / elapsed_s if elapsed_s else 0.0))
         self._ends = ends
         group_rows = self._groups(ends, elapsed_s)
+        self._look_at_server()
         topic_rows.sort(key=lambda row: (-row.records_per_s, row.name))
         group_rows.sort(key=lambda row: (-row.lag, row.name))
         return topic_rows, group_rows
+
+    def _look_at_server(self) -> None:
+        """Ask for its connections, once in vain at most."""
+        if self._server is None:
+            return
+        try:
+            self.connections = self._server.ask("GET", "/v1/stats")["connections"]
+        except KstreamError:
+            self._server, self.connections = None, None
 
     def _groups(self, ends: dict[PartitionKey, int], elapsed_s: float | None) -> list[GroupRow]:
         ask = self._cluster.ask

@@ -75,7 +75,7 @@ def test_faults_from_the_command_line(served: Served, capsys: pytest.CaptureFixt
     faults("start", "leader-election", "--topic", "t")
     assert _send(producer) is None
     assert [fault["hits"] for fault in json.loads(faults("list", "--json"))] == [1, 1, 1]
-    assert main(["faults", "clear", "99", "--http", served.http]) == 2
+    assert main(["faults", "clear", "99", "--http", served.http]) == 4
     assert "there is no fault 99" in capsys.readouterr().err
     assert main(["faults", "add", "latency", "--http", served.http]) == 2
     assert "latency needs ms" in capsys.readouterr().err

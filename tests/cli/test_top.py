@@ -18,6 +18,7 @@ class FakeWatcher:
 
     def __init__(self) -> None:
         self.answer: Any = (TOPICS, GROUPS)
+        self.connections: int | None = None
 
     def look(self, now_s: float) -> Any:
         if isinstance(self.answer, Exception):
@@ -42,6 +43,10 @@ def test_screen_shows_rows_and_what_is_wrong_and_pauses() -> None:
             assert cells(screen, "#groups") == []
             await screen.look().wait()
             assert cells(screen, "#groups") == [["billing", "stable", "2", "1,000", "12"]]
+            assert screen.sub_title == "127.0.0.1:9092"
+            watcher.connections = 3
+            await screen.look().wait()
+            assert screen.sub_title == "127.0.0.1:9092, 3 connections"
             watcher.answer = NoAnswer("127.0.0.1:9092", "gone")
             await screen.look().wait()
             assert "no answer from 127.0.0.1:9092: gone" in str(screen.query_one("#fault").render())
