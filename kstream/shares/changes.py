@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from kstream.shares.in_flight import InFlightBatch, Run
+from kstream.shares.in_flight import Run
 from kstream.shares.state_batches import StateBatch
 from kstream.shares.states import RecordState
 
@@ -48,7 +48,7 @@ class Change:
             assert cause is not None
             self.dead_letters.append(DeadLetters(run.first, run.last, run.delivery_count, cause))
 
-    def hold(self, batch: InFlightBatch, run: Run, state: RecordState, member_id: str) -> None:
+    def hold(self, run: Run, state: RecordState, member_id: str) -> None:
         """Keep a run's former state and owner until the change is settled."""
         run.change = self
         run.undo = (state, member_id)

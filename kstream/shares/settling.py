@@ -73,7 +73,7 @@ def release(window: ShareWindow, member_id: str, limits: ShareLimits) -> Change:
     for batch in window.batches:
         for run in batch.runs:
             if run.state is RecordState.ACQUIRED and run.member_id == member_id and run.change is None:
-                _change(window, batch, run, RecordState.AVAILABLE, limits, change, cause=None, is_held=True)
+                _change(window, run, RecordState.AVAILABLE, limits, change, cause=None, is_held=True)
     return change
 
 
@@ -89,7 +89,6 @@ def expire(window: ShareWindow, limits: ShareLimits, now_ms: float) -> Change:
                     if run.lock is lock and run.change is None:
                         _change(
                             window,
-                            batch,
                             run,
                             RecordState.AVAILABLE,
                             limits,
@@ -110,7 +109,7 @@ def give_up(
         batch.is_split = True
         for run in batch.isolated(first, last):
             if run.is_available:
-                _change(window, batch, run, target, limits, change, cause=cause, is_held=False)
+                _change(window, run, target, limits, change, cause=cause, is_held=False)
         batch.join(first, last)
 
 
@@ -198,7 +197,7 @@ def _acknowledge_batch(
                 target, cause = _TARGETS[kind], None
                 if kind is AcknowledgeType.REJECT and limits.has_dead_letters:
                     target, cause = RecordState.ARCHIVING, Cause.REJECTED
-                _change(window, batch, run, target, limits, change, cause=cause, is_held=True)
+                _change(window, run, target, limits, change, cause=cause, is_held=True)
 
 
 def _parts_of(acknowledgement: Acknowledgement, begin: int) -> Iterator[tuple[int, int, AcknowledgeType]]:
@@ -222,7 +221,6 @@ def _check_acquired(run: Run, member_id: str) -> None:
 
 def _change(
     window: ShareWindow,
-    batch: InFlightBatch,
     run: Run,
     target: RecordState,
     limits: ShareLimits,
@@ -240,7 +238,7 @@ def _change(
     if target.is_terminal:
         window.delivery_complete_count += len(run)
     if is_held:
-        change.hold(batch, run, *before)
+        change.hold(run, *before)
     else:
         run.leave_lock()
         if run.is_available:
