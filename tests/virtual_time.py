@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable
 from math import inf
 
 import trio
-from trio.testing import MockClock, active_thread_count, wait_all_tasks_blocked, wait_all_threads_completed
+from trio.testing import MockClock
+
+from kstream.testing.settling import wait_all_idle
 
 
 def run_in_virtual_time(test: Callable[[], Awaitable[None]], *, leap_s: float = 0.01) -> None:
@@ -29,10 +31,7 @@ def run_in_virtual_time(test: Callable[[], Awaitable[None]], *, leap_s: float = 
 
 async def _leap(clock: MockClock, leap_s: float) -> None:
     while True:
-        await wait_all_tasks_blocked(leap_s)
-        if active_thread_count():
-            await wait_all_threads_completed()
-            continue
+        await wait_all_idle(leap_s)
         left_s = trio.lowlevel.current_statistics().seconds_to_next_deadline
         if 0 < left_s < inf:
             clock.jump(left_s)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 from kstream.broker.broker import Broker
 from kstream.errors import ErrorCode
 from kstream.log.slices import LogSlice
+from kstream.testing.settling import wait_all_idle
 from tests.api.data_plane import (
     batch,
     bytes_of,
@@ -125,7 +125,7 @@ def test_a_topic_deleted_under_a_waiting_fetch_ends_the_wait(tmp_path: Path) -> 
             with trio.fail_after(30):
 
                 async def delete_once_it_waits() -> None:
-                    await wait_all_tasks_blocked()
+                    await wait_all_idle()
                     await delete(broker, "t")
 
                 nursery.start_soon(delete_once_it_waits)
@@ -239,7 +239,7 @@ def test_a_waiting_fetch_holds_no_file(tmp_path: Path, monkeypatch: pytest.Monke
         async with opened(tmp_path, "t") as broker, trio.open_nursery() as nursery:
             await produced(broker, batch(b"x"))
             nursery.start_soon(fetched, broker, fetch_request(max_wait_ms=60_000, min_bytes=1000))
-            await wait_all_tasks_blocked()
+            await wait_all_idle()
             assert len(released) == 1
             nursery.cancel_scope.cancel()
 

@@ -10,11 +10,11 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trio.testing import wait_all_tasks_blocked
 
 from kstream.api import delete_records, fetch
 from kstream.api.context import RequestContext
 from kstream.broker.broker import Broker
+from kstream.testing.settling import wait_all_idle
 from kstream.wire.messages.delete_records import (
     DeleteRecordsPartition,
     DeleteRecordsRequest,
@@ -146,12 +146,12 @@ def test_a_wake_reads_only_what_changed(tmp_path: Path, monkeypatch: pytest.Monk
                 await broker.partitions.get("t", index)
             request = _request([0] * _PARTITIONS, READ_COMMITTED, max_wait_ms=_WAIT_MS, session=(0, epoch))
             nursery.start_soon(fetched, broker, request)
-            await wait_all_tasks_blocked()
+            await wait_all_idle()
             assert read == list(range(_PARTITIONS))
             for index in (2, 1):
                 read.clear()
                 await _append(broker, index)
-                await wait_all_tasks_blocked()
+                await wait_all_idle()
                 # What was found before is held by nobody while the fetch waits: it is found again.
                 assert read == ([2] if index == 2 else [1, 2])
             nursery.cancel_scope.cancel()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 from kstream.api import share_acknowledge, share_fetch
 from kstream.api.context import RequestContext
@@ -20,6 +19,7 @@ from kstream.log.partition import Origin
 from kstream.records.batch import read_header
 from kstream.records.control import end_txn_batch
 from kstream.shares.limits import AcknowledgeType
+from kstream.testing.settling import wait_all_idle
 from kstream.wire.messages.initialize_share_group_state import (
     InitializeShareGroupStateRequest,
     InitializeStateData,
@@ -107,7 +107,7 @@ async def _waits_for(member: Member, nursery: trio.Nursery, got: list[Acquired])
         got.append(await member.fetch(max_wait_ms=60_000))
 
     nursery.start_soon(wait)
-    await wait_all_tasks_blocked()
+    await wait_all_idle()
     assert not got
 
 
@@ -117,7 +117,7 @@ def test_an_append_wakes_who_waits(tmp_path: Path) -> None:
             got: list[Acquired] = []
             await _waits_for(Member(broker, "m", 1), nursery, got)
             await produced(broker, batch(b"a", b"b"))
-            await wait_all_tasks_blocked()
+            await wait_all_idle()
             assert got == [[(0, 1, 1)]]
 
     run(test)
@@ -132,7 +132,7 @@ def test_what_one_releases_wakes_another(tmp_path: Path) -> None:
             got: list[Acquired] = []
             await _waits_for(other, nursery, got)
             assert await one.acknowledge(1, 1, AcknowledgeType.RELEASE) == 0
-            await wait_all_tasks_blocked()
+            await wait_all_idle()
             assert got == [[(1, 1, 2)]]
 
     run(test)
@@ -162,7 +162,7 @@ def test_a_member_whose_connection_ends_leaves_its_records_to_others(tmp_path: P
             got: list[Acquired] = []
             await _waits_for(other, nursery, got)
             broker.shares.on_disconnected(1)
-            await wait_all_tasks_blocked()
+            await wait_all_idle()
             assert got == [[(0, 1, 2)]]
 
     run(test)
@@ -180,7 +180,7 @@ def test_a_full_window_takes_no_more_until_something_is_settled(tmp_path: Path) 
             other = Member(broker, "n", 2)
             await _waits_for(other, nursery, got)
             assert await member.acknowledge(0, 9, AcknowledgeType.ACCEPT) == 0
-            await wait_all_tasks_blocked()
+            await wait_all_idle()
             assert got == [[(100, 109, 1)]]
 
     run(test)
@@ -218,7 +218,7 @@ def test_read_committed_waits_for_open_transactions_and_leaves_out_aborted_ones(
                     timestamp_ms=NOW_MS,
                 )
                 await _append(partition, marker, Origin.COORDINATOR)
-            await wait_all_tasks_blocked()
+            await wait_all_idle()
             got.append(await member.fetch())
             offsets = {offset for each in got for first, last, _ in each for offset in range(first, last + 1)}
             # 4 and 5 are markers: clients say of them that there is no record.

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 from kstream.broker.broker import Broker
 from kstream.broker.coordinator_loading import load_shard
@@ -25,6 +24,7 @@ from kstream.groups.commit import WantedTopic
 from kstream.groups.settings import Caller
 from kstream.log.errors import LogStorageError
 from kstream.log.partition import PartitionLog
+from kstream.testing.settling import wait_all_idle
 from kstream.wire.messages.heartbeat import HeartbeatRequest
 from kstream.wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
 from kstream.wire.messages.offset_commit import (
@@ -269,7 +269,7 @@ def test_a_commit_that_cannot_be_written_is_not_there(
                 waiting.append(await code_of(broker.groups.join(joining(group), CALLER)))
 
             nursery.start_soon(wait_to_join)
-            await wait_all_tasks_blocked()
+            await wait_all_idle()
             with monkeypatch.context() as patch:
                 patch.setattr(PartitionLog, "append", refuse)
                 other = groups_at(0, 2)[1]
@@ -292,7 +292,7 @@ def test_deleted_topics_take_their_offsets_along(run: Callable[[Test], None]) ->
         await commit(broker, "group", 8, "kept")
         topic_id = broker.metadata.image.topics_by_name["gone"].topic_id
         await broker.metadata.update(lambda image: delete_topics(image, [TopicKey(None, topic_id)]))
-        await wait_all_tasks_blocked()
+        await wait_all_idle()
         assert await position(broker, "group", "gone") == -1
         assert await position(broker, "group", "kept") == 8
 

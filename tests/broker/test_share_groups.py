@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 from kstream.broker.broker import Broker
 from kstream.broker.metadata.delete_topics import TopicKey, delete_topics
@@ -19,6 +18,7 @@ from kstream.config.broker import BrokerConfig
 from kstream.errors import ApiError, ErrorCode
 from kstream.groups.settings import Caller
 from kstream.groups.share.partitions import StatePartitions
+from kstream.testing.settling import wait_all_idle
 from kstream.wire.messages.alter_share_group_offsets import (
     AlterShareGroupOffsetsRequest,
     AlterShareGroupOffsetsRequestPartition,
@@ -184,7 +184,7 @@ def test_a_heartbeat_does_not_wait_for_long(
         assert held(joined) == 0
         assert 1 <= trio.current_time() - began_s < 2
         may_go_on.set()
-        await wait_all_tasks_blocked()
+        await wait_all_idle()
         assert held(await beat(broker, "a", joined.member_epoch)) == 2
 
     run(test)
@@ -215,7 +215,7 @@ def test_a_topic_that_is_deleted_goes_out_of_the_group(run: Callable[[Test], Non
     async def test(broker: Broker) -> None:
         await broker.groups.share.alter_offsets(moving("t", 1, 1))
         await broker.metadata.update(lambda image: delete_topics(image, [TopicKey(name="t")]))
-        await wait_all_tasks_blocked()
+        await wait_all_idle()
         groups = [each.shard.state.share_groups.get(GROUP) for each in broker.groups._runtime.loaded()]
         (group,) = [each for each in groups if each is not None]
         assert group.partitions == StatePartitions()

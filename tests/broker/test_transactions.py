@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock
 
 from kstream.api.context import RequestContext
 from kstream.api.end_txn import handle as end_txn
@@ -15,6 +15,7 @@ from kstream.api.produce import handle as produce_handle
 from kstream.broker.broker import Broker
 from kstream.clock import ManualClock
 from kstream.errors import ApiError, ErrorCode
+from kstream.testing.settling import wait_all_idle
 from kstream.transactions.end import end_transaction
 from kstream.transactions.transaction import EPOCH_BUMPS
 from kstream.wire.messages.end_txn import EndTxnRequest, EndTxnResponse
@@ -148,7 +149,7 @@ def test_time_ends_what_a_restart_left_open(tmp_path: Path) -> None:
             for leap_s, expected in [(59, "Ongoing"), (1, "CompleteAbort")]:
                 broker.clock.advance(ms=leap_s * 1000)
                 time.jump(leap_s)
-                await wait_all_tasks_blocked()
+                await wait_all_idle()
                 assert await state(broker) == expected
             assert (await stable_offsets(broker))[0] == (2, 2)
             answer = await ended(broker, end_request(producer), version=4)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import trio.testing
+import trio
 
 from kstream.api import registry
 from kstream.api.context import RequestContext
@@ -15,6 +15,7 @@ from kstream.broker.broker import Broker
 from kstream.errors import ErrorCode
 from kstream.groups.settings import Caller
 from kstream.server.dispatch import Dispatcher
+from kstream.testing.settling import wait_all_idle
 from kstream.wire.apis import ApiKey
 from kstream.wire.codec import decode
 from kstream.wire.headers import request_frame
@@ -132,7 +133,7 @@ def test_it_hears_of_a_rebalance_and_of_its_end(tmp_path: Path) -> None:
             assert await member.beat() == 0
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(join, broker)
-                await trio.testing.wait_all_tasks_blocked()
+                await wait_all_idle()
                 assert await member.beat() == ErrorCode.REBALANCE_IN_PROGRESS
                 nursery.start_soon(join, broker, member.member_id)
             assert await member.beat() == ErrorCode.ILLEGAL_GENERATION
