@@ -19,6 +19,7 @@ from pathlib import Path
 from compat.kafka_jars import QUIET_LOG, KafkaUnavailable, cache_folder, java, kafka_jars, streams_jars
 from compat.kafka_tools import tools_jars
 from compat.story import ClientMissing
+from compat.stream_processors import flink_jars, spark_jars, storm_jars
 
 PROGRAMS = Path(__file__).parent / "programs"
 _OUTPUT_TAIL_CHARS = 3000
@@ -70,6 +71,18 @@ def _java_streams(program: str) -> list[str]:
 def _java_tools(program: str) -> list[str]:
     opens = "--add-opens=java.base/java.lang=ALL-UNNAMED"  # for the JVM's shutdown hooks
     return _java_with(tools_jars, PROGRAMS / "java-tools", program, opens)
+
+
+_PROCESSORS = {"flink-job": flink_jars, "spark-job": spark_jars, "storm-job": storm_jars}
+_OPENED = ("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util", "util.concurrent", "time")
+"""Packages of java.base that Flink and Spark look into, as their own start scripts allow."""
+
+
+def _java_processors(program: str) -> list[str]:
+    folder = PROGRAMS / "java-processors"
+    opens = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in _OPENED]
+    inner = [f"--add-opens=java.base/sun.{package}=ALL-UNNAMED" for package in ("nio.ch", "security.action")]
+    return _java_with(_PROCESSORS[program], folder, program, "-Xmx768m", *opens, *inner)
 
 
 def _java_with(fetched_jars: Callable[[], Path], folder: Path, program: str, *options: str) -> list[str]:
@@ -179,6 +192,7 @@ _BUILDERS: Mapping[str, Callable[[str], list[str]]] = {
     "c": _c,
     "go": _go,
     "java": _java,
+    "java-processors": _java_processors,
     "java-streams": _java_streams,
     "java-tools": _java_tools,
     "node": _node,

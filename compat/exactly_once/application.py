@@ -33,9 +33,20 @@ class Application:
             self._process.kill()
             self._process.wait()
 
+    def stop(self, timeout_s: float) -> None:
+        """Ask it to end, as a service's supervisor does. Raises subprocess.TimeoutExpired."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout_s)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def revive(self) -> None:
         """Start it again if it has given up by itself."""
-        if self._process is None or self._process.poll() is not None:
+        if not self.is_running:
             self.start()
 
     def said(self) -> str:

@@ -9,6 +9,8 @@ from functools import partial
 from compat.chapters import chapters
 from compat.clients import adapter
 from compat.matrix.command_line import CommandLine
+from compat.matrix.connect import Connect
+from compat.matrix.processors import FLINK, SPARK, STORM, Processor
 from compat.matrix.stage import Session, Stage, Step
 from compat.matrix.web_uis import WebUis
 from compat.story import Adapter
@@ -89,4 +91,8 @@ ENTRIES = (
     Entry("kafka-streams", "Java", _streams),
     Entry("web-uis", "Java", WebUis),
     Entry("kafka-tools", "Java", CommandLine),
+    Entry("kafka-connect", "Java", Connect),
+    Entry("flink", "Java", partial(Processor, FLINK)),
+    Entry("spark", "Java", partial(Processor, SPARK)),
+    Entry("storm", "Java", partial(Processor, STORM)),
 )

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from compat.chapters import chapters
 from compat.matrix.command_line import TOOLS
+from compat.matrix.connect import STEPS
 from compat.matrix.entries import ENTRIES
 from compat.matrix.pins import PAGE, lost, page, pinned
+from compat.matrix.processors import JOBS
 from compat.matrix.run import Result
 from compat.matrix.web_uis import PAGES
 
 
 def test_pins_name_entries_and_their_steps() -> None:
-    steps = {chapter.name for chapter in chapters(restart=lambda: None)} | {*PAGES, *TOOLS} | {"word-count"}
+    steps = (
+        {chapter.name for chapter in chapters(restart=lambda: None)}
+        | {*PAGES, *TOOLS, *STEPS, *(job.step for job in JOBS)}
+        | {"word-count"}
+    )
     kept = pinned()
     assert kept.keys() <= {entry.name for entry in ENTRIES}
     for name, row in kept.items():
