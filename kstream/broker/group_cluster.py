@@ -56,8 +56,10 @@ class GroupCluster:
         found = self._share_configs.get(group_id)
         if found is None:
             self._make_room()
-            values = share_group_config(self._config, self._overrides(group_id))
-            found = self._share_configs[group_id] = ShareConfig(*values)
+            overrides = self._overrides(group_id)
+            is_exclusive = overrides.get("kstream.queue.subscription") == "exclusive"
+            values = share_group_config(self._config, overrides)
+            found = self._share_configs[group_id] = ShareConfig(*values, is_exclusive=is_exclusive)
         return found
 
     def _overrides(self, group_id: str) -> Mapping[str, str]:

@@ -23,6 +23,8 @@ class ShareConfig(NamedTuple):
     session_timeout_ms: int = 45_000
     heartbeat_interval_ms: int = 5_000
     assignment_interval_ms: int = 1_000
+    is_exclusive: bool = False
+    """Whether it has one member at most (`kstream.queue.subscription`)."""
 
 
 class Cluster(Protocol):

@@ -86,12 +86,12 @@ def heartbeat(
         return out.reply(token, response)
     is_joining = request.member_epoch == JOIN_EPOCH
     group = state.share_group_to_join(group_id) if is_joining else state.share_group(group_id)
-    _check_room(group, member_id, state.settings.share.max_size)
+    config = state.cluster.share_config(group_id)
+    _check_room(group, member_id, 1 if config.is_exclusive else state.settings.share.max_size)
     old = group.members.get(member_id) if is_joining else group.member(member_id)
     if old is None:
         old = ShareMember(member_id)
     _check_epoch(old, request.member_epoch)
-    config = state.cluster.share_config(group_id)
     change = ShareChange(state.cluster, group, old, _updated(old, request, caller), now_ms)
     change.subscribe()
     out = Outcome()

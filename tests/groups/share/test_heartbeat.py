@@ -87,6 +87,17 @@ def test_a_full_group_lets_nobody_new_in() -> None:
     bench.join("a", "t")
 
 
+def test_an_exclusive_group_has_one_member() -> None:
+    bench = ShareBench(t=1)
+    bench.cluster.sharing = bench.cluster.sharing._replace(is_exclusive=True)
+    bench.join("a", "t")
+    with pytest.raises(ApiError) as full:
+        bench.join("b", "t")
+    assert full.value.code is ErrorCode.GROUP_MAX_SIZE_REACHED
+    bench.send("a", -1)
+    bench.join("b", "t")
+
+
 def test_what_a_topic_gains_is_consumed_from_its_beginning() -> None:
     bench = ShareBench(t=1)
     bench.join("a", "t")
