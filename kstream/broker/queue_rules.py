@@ -31,7 +31,7 @@ def queue_rules(overrides: Mapping[str, str]) -> QueueRules | None:
         ttl_ms=value("ttl.ms"),
         has_dead_letters_on_expiry=value("ttl.dead.letter.enable"),
         is_ordered_by_key=value("order") == "key",
-        has_one_owner=value("subscription") == "failover",
+        has_one_owner=value("subscription") != "shared",
         aging_ms=value("priority.aging.ms"),
         deduplication_window_ms=value("deduplication.window.ms"),
         identity_header=value("deduplication.header"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kstream.config.catalogue import broker_keys, topic_keys
+from kstream.config.catalogue import broker_keys, group_keys, topic_keys
 from kstream.config.key import Key, Support
 from kstream.config.topics import TOPIC_SYNONYMS
 
@@ -46,6 +46,11 @@ def reference_page() -> str:
         "\n## Topics\n",
         "A topic's own value wins over the broker's key in the last column.\n",
         _topic_table(),
+        "\n## Groups\n",
+        "A group's own value, within the bounds that the broker's keys set, wins over the broker's key of the same"
+        " name behind\n`group.`. Those that begin with `kstream.queue.` are explained in"
+        " [queues beyond Kafka's](queue-features.md).\n",
+        _table(key for key in group_keys().values() if key.support is Support.HONOURED),
     ]
     for support, title, lead in _SECTIONS:
         parts += [f"\n## {title}\n", f"{lead}\n"]

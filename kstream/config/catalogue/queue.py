@@ -40,8 +40,9 @@ KEYS: tuple[Key, ...] = (
         "With key, one record of a key is out at a time, and none overtakes another."),
     Key("kstream.queue.priority.aging.ms", LONG, "60000", at_least(0), CLUSTER_WIDE, HONOURED,
         "After how long a waiting record counts as one of the next higher priority; 0 for never."),
-    Key("kstream.queue.subscription", STRING, "shared", OneOf("shared", "failover", "exclusive"), CLUSTER_WIDE,
-        HONOURED,
+    Key(
+        "kstream.queue.subscription", STRING, "shared",
+        OneOf("shared", "failover", "exclusive"), CLUSTER_WIDE, HONOURED,
         "With failover, one member has a partition until it goes; with exclusive, the group has one member."),
     Key("kstream.queue.tracked.records.max", INT, "1000000", between(1, 10_000_000), CLUSTER_WIDE, HONOURED,
         "How many records of a share partition are known at most, those that wait among them."),
