@@ -47,8 +47,8 @@ def reference_page() -> str:
         "A topic's own value wins over the broker's key in the last column.\n",
         _topic_table(),
         "\n## Groups\n",
-        "A group's own value, within the bounds that the broker's keys set, wins over the broker's key of the same"
-        " name behind\n`group.`. Those that begin with `kstream.queue.` are explained in"
+        "A group's own value, within the bounds that the broker's keys set, wins over the broker's key of"
+        " the same name behind\n`group.`. Those that begin with `kstream.queue.` are explained in"
         " [queues beyond Kafka's](queue-features.md).\n",
         _table(key for key in group_keys().values() if key.support is Support.HONOURED),
     ]
