@@ -24,7 +24,7 @@ def project(topic: str, database: sqlite3.Connection, crash_after: int | None = 
     consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "none", "enable.partition.eof": True})
     consumer.assign([TopicPartition(topic, 0, row[0] if row else OFFSET_BEGINNING)])
     count = 0
-    while (message := consumer.poll(20)) is not None and not message.error():
+    while (message := consumer.poll(60)) is not None and not message.error():
         event = json.loads(message.value())
         with database:  # one transaction: what was read, and how far
             database.execute(

@@ -32,7 +32,7 @@ def read(topic: str, begin: int = 0) -> list[tuple[int, bytes, bytes]]:
     consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "none", "enable.partition.eof": True})
     consumer.assign([TopicPartition(topic, 0, begin)])
     found = []
-    while (message := consumer.poll(20)) is not None and not message.error():
+    while (message := consumer.poll(60)) is not None and not message.error():
         found.append((message.offset(), message.key(), message.value()))
     consumer.close()
     return found

@@ -33,7 +33,7 @@ def relayed(progress: str) -> int:
     )  # reads committed records only, as is the default
     consumer.assign([TopicPartition(progress, 0, 0)])
     number = 0
-    while (message := consumer.poll(20)) is not None and not message.error():
+    while (message := consumer.poll(60)) is not None and not message.error():
         number = int(message.value())
     consumer.close()
     return number

@@ -63,7 +63,7 @@ def send(producer: Producer, topic: str, value: Any, key: str | None = None, **h
     producer.poll(0)
 
 
-def messages(consumer: Consumer, timeout_s: float = 20.0) -> Iterator[Message]:
+def messages(consumer: Consumer, timeout_s: float = 60.0) -> Iterator[Message]:
     """The messages that come, one by one, until nothing has come for so long."""
     while (message := consumer.poll(timeout_s)) is not None:
         if message.error():
@@ -71,7 +71,7 @@ def messages(consumer: Consumer, timeout_s: float = 20.0) -> Iterator[Message]:
         yield message
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Return once it holds. Raises TimeoutError."""
     end_s = time.monotonic() + timeout_s
     while not condition():

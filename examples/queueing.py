@@ -50,7 +50,7 @@ def new_worker(group: str, *topics: str, **settings: Any) -> ShareConsumer:
     return worker
 
 
-def received(worker: ShareConsumer, timeout_s: float = 20.0) -> Iterator[Message]:
+def received(worker: ShareConsumer, timeout_s: float = 60.0) -> Iterator[Message]:
     """Messages one by one, until none has come for so long. Each is to be acknowledged before the next."""
     end_s = time.monotonic() + timeout_s
     while time.monotonic() < end_s:
@@ -58,4 +58,4 @@ def received(worker: ShareConsumer, timeout_s: float = 20.0) -> Iterator[Message
             if message.error() is None:
                 yield message
                 end_s = time.monotonic() + timeout_s
-        worker.commit_sync(10)
+        worker.commit_sync(60)

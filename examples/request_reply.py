@@ -41,11 +41,15 @@ def main() -> None:
         )
     producer.flush()
 
+    # Two partitions of questions: the answers may come in another order.
+    squares = {}
     for message in messages(consumer):
         number = asked.pop(dict(message.headers())["correlation-id"])
-        print(f"{number} squared is {message.value().decode()}")
+        squares[number] = message.value().decode()
         if not asked:
             break
+    for number in sorted(squares):
+        print(f"{number} squared is {squares[number]}")
     consumer.close()
     server.join()
 
