@@ -92,6 +92,9 @@ class SharePartition:
         self._is_being_read = False
         self._was_missed = False
         self.is_gone = False
+        self.letters_due = 0
+        """How many runs of records are to become dead letters yet."""
+        self._stores = 0
         self._state_epoch = state_epoch
         self._states = states
         self._limits = limits
@@ -114,6 +117,11 @@ class SharePartition:
 
             self._queue = PartitionQueue(self.partition, self.window, rules, self._clock)
         return self._queue
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether something is to be done that nobody would do before a member loads it again."""
+        return bool(self._stores or self.letters_due)
 
     def begin_reading(self) -> bool:
         """Whether a fetch should read now; then it is to call `end_reading`. Two at once would read the
@@ -260,6 +268,7 @@ class SharePartition:
             return
         # Shielded: what has changed must be settled, whatever happens to the connection that asked for it.
         with trio.CancelScope(shield=True):
+            self._stores += 1
             try:
                 await self._write(change)
             except ApiError as error:
@@ -267,6 +276,8 @@ class SharePartition:
                 if error.code in GONE:
                     self._on_gone(self)
                 raise
+            finally:
+                self._stores -= 1
             self._settle(change, is_stored=True)
 
     async def _write(self, change: Change) -> None:

@@ -268,9 +268,13 @@ class Shares:
                     await share.release(member_id)
                 except ApiError as error:
                     log.warning("%s: what %s had is not released yet: %s", share, member_id, error)
-            if not self.sessions.has_members(group_id):
-                for share in [each for each in self._loaded.values() if each.key.group_id == group_id]:
-                    self._drop(share)
+            for share in [each for each in self._loaded.values() if each.key.group_id == group_id]:
+                self._drop_if_unused(share)
+
+    def _drop_if_unused(self, share: SharePartition) -> None:
+        """Nobody is left to read from it, and nothing to be done."""
+        if not share.is_at_work and not self.sessions.has_members(share.key.group_id):
+            self._drop(share)
 
     # Time
 
@@ -283,6 +287,7 @@ class Shares:
 
     def _on_dead(self, share: SharePartition, dead_letters: Sequence[DeadLetters]) -> None:
         if dead_letters:
+            share.letters_due += len(dead_letters)
             self._dead += [(share, dead) for dead in dead_letters]
             self._has_dead.set()
 
@@ -313,6 +318,8 @@ class Shares:
                         failure,
                     )
                 await share.archive_dead(dead)
+                share.letters_due -= 1
+                self._drop_if_unused(share)
 
     async def _watch_forever(self) -> None:
         while True:

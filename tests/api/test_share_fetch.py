@@ -19,6 +19,7 @@ from kstream.log.partition import Origin
 from kstream.records.batch import read_header
 from kstream.records.control import end_txn_batch
 from kstream.shares.limits import AcknowledgeType
+from kstream.shares.state_store import ShareKey
 from kstream.testing.settling import wait_all_idle
 from kstream.wire.messages.initialize_share_group_state import (
     InitializeShareGroupStateRequest,
@@ -32,7 +33,7 @@ from kstream.wire.messages.share_acknowledge import (
     ShareAcknowledgeRequest,
 )
 from kstream.wire.messages.share_fetch import FetchPartition, FetchTopic, ShareFetchRequest
-from tests.api.data_plane import NOW_MS, batch, opened, produced, run
+from tests.api.data_plane import NOW_MS, batch, create, opened, produced, run
 
 Acquired = list[tuple[int, int, int]]
 
@@ -164,6 +165,24 @@ def test_a_member_whose_connection_ends_leaves_its_records_to_others(tmp_path: P
             broker.shares.on_disconnected(1)
             await wait_all_idle()
             assert got == [[(0, 1, 2)]]
+
+    run(test)
+
+
+def test_what_the_last_member_gave_up_becomes_a_dead_letter_though_it_leaves(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with queue(tmp_path) as broker:
+            await create(broker, "dlq.t", errors_deadletterqueue_group_enable="true")
+            await _configure(broker, "errors.deadletterqueue.topic.name", "dlq.t")
+            await produced(broker, batch(b"a"))
+            member = Member(broker, "m", 1)
+            assert await member.fetch() == [(0, 0, 1)]
+            assert await member.acknowledge(0, 0, AcknowledgeType.REJECT) == 0
+            broker.shares.on_disconnected(1)
+            await wait_all_idle()
+            assert (await broker.partitions.get("dlq.t", 0)).high_watermark == 1
+            topic_id = broker.metadata.image.topics_by_name["t"].topic_id
+            assert broker.shares.find(ShareKey("g", topic_id, 0)) is None
 
     run(test)
 
