@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 import urllib.request
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from compat.exactly_once.application import Application
-from compat.exactly_once.traffic import read_committed
+from compat.exactly_once.traffic import committed_sum, read_committed
 from compat.kafka_jars import QUIET_LOG, TOOLS_VERSION, KafkaUnavailable, java
 from compat.matrix.stage import Stage, Step
 from compat.server_process import HOST, free_ports
@@ -35,6 +39,7 @@ class Pipe:
     """A file, a topic, and the file that gets the topic's lines, with a worker between them."""
 
     def __init__(self, stage: Stage, folder: Path, kind: str, command: list[str]) -> None:
+        self._is_transactional = kind == "distributed"
         self.topic = f"{stage.prefix}-{kind}"
         self.port = free_ports(1)[0]
         self._stage = stage
@@ -61,8 +66,10 @@ class Pipe:
         self._write()
         self._wait()
         if self._stage.restart is not None:
-            self._write()  # what the source reads while the server is away
-            self._stage.restart()
+            restarting = threading.Thread(target=self._stage.restart)
+            restarting.start()
+            self._write()  # the source reads them while the server is away
+            restarting.join()
             self._wait()
         self.worker.stop(_WAIT_S)
         self._write()
@@ -79,8 +86,18 @@ class Pipe:
         self._lines += lines
 
     def _wait(self) -> None:
+        """Until all is in the sink, and its position is committed: what is not comes again after a crash."""
         wait_until(lambda: len(self._out()) >= len(self._lines), "all lines are there", timeout_s=_WAIT_S)
-        expect(self._out() == self._lines, f"every line once, in order: {len(self._out())} lines")
+        again = Counter(self._out()) - Counter(self._lines)
+        expect(self._out() == self._lines, f"every line once, in order; again or wrong: {list(again)[:10]}")
+        wait_until(self._is_committed, "the sink's position is committed", timeout_s=_WAIT_S)
+
+    def _is_committed(self) -> bool:
+        bootstrap, group = self._stage.bootstrap, f"connect-{self.topic}-sink"
+        with closing(Consumer({"bootstrap.servers": bootstrap, "group.id": "watching"})) as consumer:
+            end = int(consumer.get_watermark_offsets(TopicPartition(self.topic, 0), 20.0)[1])
+        markers = 1 if self._is_transactional else 0  # what ends the last transaction is behind the last line
+        return committed_sum(bootstrap, group, self.topic, 1) >= end - markers
 
     def _out(self) -> list[str]:
         expect(self.worker.is_running, f"the worker goes on: {self.worker.logged()[-2000:]}")
