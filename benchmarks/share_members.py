@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple, Self
 
 from benchmarks.members import until
+from kstream.errors import ErrorCode
 from kstream.records.builder import build_batch
 from kstream.testing.client import WireClient
 from kstream.wire.messages import share_acknowledge, share_fetch
@@ -27,6 +28,11 @@ RECORDS_MAX = 500
 TIMEOUT_S = 60.0
 _GROUP_RESOURCE = 32
 _ACCEPT = 1
+_NOT_YET = (
+    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+    ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.NOT_COORDINATOR,
+)
 _BATCH_OPTIMIZED, _RECORD_LIMIT = 0, 1
 _VERSION = 2
 _HEARTBEAT_PAUSE_S = 0.1
@@ -72,6 +78,8 @@ class ShareMember:
             subscribed_topic_names=topics,
         )
         answer = self.client.request(beat, 1)
+        if answer.error_code in _NOT_YET:
+            return
         _check(answer.error_code)
         self._epoch = answer.member_epoch
         if answer.assignment is not None:

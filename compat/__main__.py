@@ -5,6 +5,7 @@ python -m compat matrix            all of them; a pass that is lost fails
 python -m compat roundtrip         one data directory, which Apache Kafka and kstream open in turn
 python -m compat exactly-once      consume, transform, produce while everything is killed, counted
 python -m compat word-count        Kafka Streams, exactly_once_v2, two instances, while everything is killed
+python -m compat share-workers     a hundred share consumers of three clients, while everything is killed
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from compat.kafka_jars import KafkaUnavailable
 from compat.matrix import pins
@@ -25,7 +27,7 @@ from compat.matrix.entries import ENTRIES
 from compat.matrix.run import run
 from compat.story import ClientMissing
 
-_OTHERS = ("roundtrip", "exactly-once", "word-count")
+_OTHERS = ("roundtrip", "exactly-once", "word-count", "share-workers")
 
 
 def main() -> int:
@@ -44,12 +46,13 @@ def main() -> int:
     parser.add_argument("--steps", nargs="+", metavar="STEP", help="only these, and no pins")
     parser.add_argument("--results", type=Path, metavar="FILE", help="write all results to it, as JSON")
     parser.add_argument("--seconds", type=float, default=60.0, help="of kills, for each trial")
+    parser.add_argument("--workers", type=int, default=100, help="of share-workers")
     parser.add_argument("--seed", type=int, help="of the moments of the kills; a new one if not given")
     parser.add_argument("--pin", action="store_true", help="keep what passed, and write docs/clients.md anew")
     options = parser.parse_args()
     if options.what == "roundtrip":
         return _round_trip()
-    if options.what in ("exactly-once", "word-count"):
+    if options.what in ("exactly-once", "word-count", "share-workers"):
         return _trials(options)
 
     wanted = [
@@ -91,13 +94,27 @@ def _round_trip() -> int:
     return 0
 
 
+class Trial(Protocol):
+    """What one came to."""
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """What is wrong."""
+
+    def line(self) -> str:
+        """For a person."""
+
+
 def _trials(options: argparse.Namespace) -> int:
-    from compat.exactly_once.trial import CLIENTS, Outcome, run_trial
+    from compat.exactly_once.trial import CLIENTS, run_trial
     from compat.exactly_once.word_count import run_word_count
+    from compat.share_workers.run import run_share_workers
 
     seed = random.SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
     how = {"seconds": options.seconds, "seed": seed, "kafka": options.kafka}
-    trials: list[Callable[[], Outcome]] = [partial(run_word_count, **how)]
+    trials: list[Callable[[], Trial]] = [partial(run_word_count, **how)]
+    if options.what == "share-workers":
+        trials = [partial(run_share_workers, workers=options.workers, **how)]
     if options.what == "exactly-once":
         trials = [
             partial(run_trial, name, version, **how)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import selectors
 import time
+from collections.abc import Iterator
 
 from benchmarks.goals import Times
 from benchmarks.load import PRODUCE_SETTINGS
@@ -15,6 +16,7 @@ from benchmarks.part import Measure, Part, Turn, Values
 from benchmarks.scale import KIB
 from benchmarks.share_members import (
     RECORDS_MAX,
+    TIMEOUT_S,
     ShareGroup,
     acknowledge_singly,
     batch_of,
@@ -22,6 +24,7 @@ from benchmarks.share_members import (
     consume,
     produce_request,
 )
+from kstream.records.batch import iter_headers
 from kstream.records.record import iter_records
 from kstream.testing.client import WireClient
 
@@ -96,6 +99,8 @@ def _deliveries(group: ShareGroup, producer: WireClient, topic: str, count: int)
         selector.register(member.client.socket, selectors.EVENT_READ, member)
         began_s = time.perf_counter()
         while len(took_s) < count:
+            if time.perf_counter() > began_s + count / _RATE + TIMEOUT_S:
+                raise TimeoutError(f"{count - len(took_s)} of {count} records are not delivered")
             due_s = began_s + sent / _RATE
             if sent < count and time.perf_counter() >= due_s:
                 producer.send(produce_request(topic, batch_of(1, repr(due_s).encode())), 12)
@@ -113,6 +118,15 @@ def _deliveries(group: ShareGroup, producer: WireClient, topic: str, count: int)
                 took_s += [now_s - float(value) for value in values]
                 member.send_fetch()
     return took_s
+
+
+def _due_s(records: bytes) -> Iterator[float]:
+    """What the values of all batches say."""
+    position = 0
+    for header in iter_headers(records):
+        for record in iter_records(records, position, header=header):
+            yield float(record.value or 0)
+        position += header.size_bytes
 
 
 _NOT_FOR = dict.fromkeys(("kfake", "tansu"), "share groups are not measured there")

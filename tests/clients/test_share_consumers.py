@@ -8,20 +8,20 @@ import json
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from compat.builds import built
 from compat.kafka_jars import KafkaUnavailable, java, kafka_jars
 from compat.kstream_server import KstreamServer
+from compat.share_workers.history import Event
+from compat.share_workers.worker import confluent_command, go_command, java_command
 from compat.story import ClientMissing
 from kstream.testing.client import WireClient
 from kstream.wire.messages.incremental_alter_configs import (
@@ -45,27 +45,16 @@ FEW_AT_ONCE = {
 _ROOT = Path(__file__).parents[2]
 
 
-class Event(NamedTuple):
-    """What a worker told of one record."""
-
-    what: str
-    partition: int
-    offset: int
-    delivery_count: int
-    value: str
-
-
 class Worker:
     """A share consumer in a process of its own."""
 
     def __init__(self, client: str, server: KstreamServer, settings: str, topic: str) -> None:
         if client == "java":
-            program = str(Path(__file__).with_name("ShareWorker.java"))
-            command = [java(), "-Xmx128m", "-cp", f"{kafka_jars()}/*", program]
+            command = java_command()
         elif client == "franz-go":
-            command = built("go", "share-worker")
+            command = go_command()
         else:
-            command = [sys.executable, "-m", "tests.clients.share_worker"]
+            command = confluent_command()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         self._process = subprocess.Popen(
             [*command, server.bootstrap, settings, topic],
@@ -121,7 +110,7 @@ def server() -> Iterator[KstreamServer]:
 def client(request: pytest.FixtureRequest) -> str:
     if request.param == "franz-go":
         try:
-            built("go", "share-worker")
+            go_command()
         except ClientMissing as error:
             pytest.skip(str(error))
     if request.param == "java":

@@ -1,5 +1,5 @@
 // Command share-worker is one share consumer of github.com/twmb/franz-go, which can be killed, and tells what happens
-// to it: what tests/clients/share_worker.py is for librdkafka.
+// to it: what compat/share_workers/confluent_worker.py is for librdkafka.
 // Arguments: HOST:PORT, KEY=VALUE settings joined by ";", of which group.id and share.max.records count, topics.
 package main
 
@@ -99,6 +99,6 @@ func kind(record *kgo.Record) kgo.AckStatus {
 }
 
 func tell(what string, record *kgo.Record) {
-	line, _ := json.Marshal([]any{what, record.Partition, record.Offset, record.DeliveryCount(), string(record.Value)})
+	line, _ := json.Marshal([]any{what, record.Partition, record.Offset, record.DeliveryCount(), string(record.Value), time.Now().UnixMilli()})
 	fmt.Println(string(line))
 }

@@ -1,10 +1,11 @@
 """One librdkafka share consumer as a process, which can be killed, and tells what happens to it.
 
-    python -m tests.clients.share_worker HOST:PORT 'KEY=VALUE;...' TOPIC...
+    python -m compat.share_workers.confluent_worker HOST:PORT 'KEY=VALUE;...' TOPIC...
 
-prints a line of JSON for each record it gets, `["got", partition, offset, delivery count, value]`, and
-one for each that is settled, with what became of it in place of "got". What it does with a record is what
-the value begins with: reject, release (the first time), or accept. A line on stdin closes it in order.
+prints a line of JSON for each record it gets, `["got", partition, offset, delivery count, value, ms]`, the
+last being the time since 1970, and one for each that is settled, with what became of it in place of "got".
+What it does with a record is what the value begins with: reject, release (the first time), or accept. A line
+on stdin, or its end, closes it in order.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import logging
 import sys
 import threading
+import time
 
 from confluent_kafka import AcknowledgeType, KafkaException, Message, ShareConsumer
 
@@ -68,7 +70,14 @@ def kind(record: Message) -> AcknowledgeType:
 
 def tell(what: str, record: Message) -> None:
     value = (record.value() or b"").decode()
-    line = [what, record.partition(), record.offset(), record.delivery_count(), value]
+    line = [
+        what,
+        record.partition(),
+        record.offset(),
+        record.delivery_count(),
+        value,
+        time.time_ns() // 1_000_000,
+    ]
     print(json.dumps(line), flush=True)
 
 

@@ -16,7 +16,7 @@ import org.apache.kafka.common.TopicIdPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * Kafka's own share consumer as a process: what share_worker.py is for librdkafka.
+ * Kafka's own share consumer as a process: what confluent_worker.py is for librdkafka.
  * Arguments: HOST:PORT, KEY=VALUE settings joined by ";", topics.
  */
 public class ShareWorker {
@@ -105,7 +105,8 @@ public class ShareWorker {
     }
 
     private static String line(String what, ConsumerRecord<byte[], byte[]> record) {
-        return String.format("[\"%s\", %d, %d, %d, \"%s\"]%n", what, record.partition(), record.offset(),
-            record.deliveryCount().orElse((short) 0), new String(record.value(), StandardCharsets.UTF_8));
+        return String.format("[\"%s\", %d, %d, %d, \"%s\", %d]%n", what, record.partition(), record.offset(),
+            record.deliveryCount().orElse((short) 0), new String(record.value(), StandardCharsets.UTF_8),
+            System.currentTimeMillis());
     }
 }
