@@ -181,7 +181,7 @@ async def _read(
         found.release()
         return
     reading.found = found
-    enough = max(reading.fetch_offset, window.next_offset) + wanted.wish.records_max
+    enough = share.reach(offset, wanted.wish.records_max)
     for header in iter_headers(found.view(), partial_ok=True):
         reading.headers.append(header)
         if header.last_offset >= enough:

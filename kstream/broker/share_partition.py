@@ -48,6 +48,9 @@ _FENCED = frozenset({ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.FENCED_STATE_EPOCH
 GONE = frozenset({ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION})
 """After these the window is not the group's any more: it must be loaded anew."""
 
+_QUEUE_REACH = 16
+"""Of so many records in a row one at least is mostly ready."""
+
 
 def state_error(code: int, message: str | None) -> ApiError:
     """What a share partition says of an answer of the share-state coordinator."""
@@ -166,6 +169,14 @@ class SharePartition:
             is_news = offset is None and (is_news or bool(expired.state_batches))
         self._on_changed(self)
         return offset
+
+    def reach(self, fetch_offset: int, records_max: int) -> int:
+        """How far what is read can be of use to a member that may have so many records: what follows is for
+        the next fetch. A queue takes records here and there, and has looked at many more than it hands out.
+        """
+        if self._queue is not None:
+            return fetch_offset + _QUEUE_REACH * records_max
+        return max(fetch_offset, self.window.next_offset) + records_max
 
     def acquire(self, wish: Wish, fetch_offset: int, log_batches: Sequence[LogBatch]) -> list[Acquired]:
         """Acquire what was read."""
