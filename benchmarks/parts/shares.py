@@ -82,7 +82,9 @@ def delivery(turn: Turn) -> Values:
         ShareGroup(turn.server.address, 1, topic) as group,
         WireClient(*turn.server.address) as producer,
     ):
-        took_s = sorted(_deliveries(group, producer, topic, max(10, int(_RATE * turn.scale.seconds))))
+        count = max(10, int(_RATE * turn.scale.seconds))
+        # The first ones pay for what is loaded with the first fetch of a new group.
+        took_s = sorted(_deliveries(group, producer, topic, count + count // 4)[count // 4 :])
     return {
         "share-delivery-p50": took_s[len(took_s) // 2] * 1e6,
         "share-delivery-p99": took_s[int(len(took_s) * 0.99)] * 1e6,
@@ -112,10 +114,7 @@ def _deliveries(group: ShareGroup, producer: WireClient, topic: str, count: int)
                     continue
                 parts = member.receive_fetch()
                 now_s = time.perf_counter()
-                values = [
-                    bytes(record.value or b"") for part in parts for record in iter_records(part.records)
-                ]
-                took_s += [now_s - float(value) for value in values]
+                took_s += [now_s - due_s for part in parts for due_s in _due_s(bytes(part.records))]
                 member.send_fetch()
     return took_s
 
@@ -125,7 +124,7 @@ def _due_s(records: bytes) -> Iterator[float]:
     position = 0
     for header in iter_headers(records):
         for record in iter_records(records, position, header=header):
-            yield float(record.value or 0)
+            yield float(bytes(record.value or b""))
         position += header.size_bytes
 
 
