@@ -27,6 +27,8 @@ RECORDS_MAX = 500
 """What a consumer asks for at once, by default (`max.poll.records`)."""
 TIMEOUT_S = 60.0
 _GROUP_RESOURCE = 32
+_FEW = 100
+"""So that a partition's window has room for all its members, however many those are."""
 _ACCEPT = 1
 _NOT_YET = (
     ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
@@ -86,7 +88,7 @@ class ShareMember:
             self.assigned = {each.topic_id: each.partitions for each in answer.assignment.topic_partitions}
 
     def send_fetch(self, records_max: int = RECORDS_MAX, *, wait_ms: int = _WAIT_MS) -> None:
-        """Accept what it has, and ask for more: whole batches, unless it is to be a single record."""
+        """Accept what it has, and ask for more: whole batches, unless it is to be fewer."""
         wanted = {topic_id: list(partitions) for topic_id, partitions in self.assigned.items()}
         settled: dict[tuple[bytes, int], list[share_fetch.AcknowledgementBatch]] = {}
         for each in self.held:
@@ -123,7 +125,7 @@ class ShareMember:
             max_bytes=_SIZE_BYTES_MAX,
             max_records=records_max,
             batch_size=records_max,
-            share_acquire_mode=_RECORD_LIMIT if records_max == 1 else _BATCH_OPTIMIZED,
+            share_acquire_mode=_RECORD_LIMIT if records_max < RECORDS_MAX else _BATCH_OPTIMIZED,
             topics=topics,
         )
         self.client.send(request, _VERSION)
@@ -290,7 +292,7 @@ def acknowledge_singly(group: ShareGroup, count: int) -> float:
 
 
 def _refill(member: ShareMember) -> None:
-    until(lambda: member.fetch() > 0)
+    until(lambda: member.fetch(_FEW) > 0)
 
 
 def turns(group: ShareGroup, take: Callable[[ShareMember], bool]) -> None:
