@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -13,7 +14,15 @@ from tests.web.harness import HttpBroker, http_broker
 __all__ = ["used"]
 
 
+def wait_for_a_delay(used: HttpBroker) -> None:
+    """Return once the event loop's delay was measured for the first time."""
+    end_s = time.monotonic() + 60
+    while used.get("/v1/stats").json["event_loop_delay"]["p50_ms"] is None:
+        assert time.monotonic() < end_s, "it is never measured"
+
+
 def test_rates_latencies_errors_and_queues(used: HttpBroker, capsys: pytest.CaptureFixture[str]) -> None:
+    wait_for_a_delay(used)
     assert main(["stats", "--http", f"127.0.0.1:{used.port}", "--interval", "0.05"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("records in 0/s, bytes in 0/s, out 0/s\n")
