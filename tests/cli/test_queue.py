@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from confluent_kafka import AcknowledgeType, Producer, ShareConsumer
@@ -15,7 +17,7 @@ from tests.web.harness import HttpBroker, http_broker
 pytestmark = pytest.mark.clients
 
 GROUP, TOPIC, DEAD = "workers", "jobs", "dlq.jobs"
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 
 @pytest.fixture
@@ -77,14 +79,24 @@ def queue(server: HttpBroker, capsys: pytest.CaptureFixture[str], *command: str)
     return printed.out + printed.err
 
 
+def settled(server: HttpBroker, capsys: pytest.CaptureFixture[str], *, depth: int) -> dict[str, Any]:
+    """The queue's only partition once it is so deep: a dead letter is not done with before it is written."""
+    end_s = time.monotonic() + TIMEOUT_S
+    while True:
+        (partition,) = json.loads(queue(server, capsys, "stats", GROUP, "--json"))["partitions"]
+        if partition["depth"] == depth:
+            return dict(partition)
+        assert time.monotonic() < end_s, partition
+
+
 def test_a_queue_is_seen_emptied_and_its_dead_letters_come_back(
     server: HttpBroker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     produce(server, "good", "poison", "waits")
     work(server, {"good": AcknowledgeType.ACCEPT, "poison": AcknowledgeType.REJECT})
 
-    (partition,) = json.loads(queue(server, capsys, "stats", GROUP, "--json"))["partitions"]
-    assert (partition["topic"], partition["depth"], partition["accepted"]) == (TOPIC, 1, 1)
+    partition = settled(server, capsys, depth=1)
+    assert (partition["topic"], partition["accepted"]) == (TOPIC, 1)
     assert (partition["dead_lettered"], partition["given_up"]) == (1, 0)
     assert partition["delivered"] >= 3
     (waiting,) = json.loads(queue(server, capsys, "peek", GROUP, "--json"))
