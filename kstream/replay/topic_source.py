@@ -58,7 +58,8 @@ class TopicSource:
             self._consumer.close()
             raise
         self._next = {index: span.start for index, span in self.spans.items()}
-        self._buffers: dict[int, deque[Event]] = {index: deque() for index in self.spans}
+        self._buffers: dict[int, deque[tuple[Event, int]]] = {index: deque() for index in self.spans}
+        """Events with their sizes in bytes."""
         self._buffered_bytes = dict.fromkeys(self.spans, 0)
         self._paused: set[int] = set()
         self._unfinished = {index for index, span in self.spans.items() if span.start < span.end}
@@ -96,12 +97,12 @@ class TopicSource:
                     self._next[index] = max(self._next[index], self.spans[index].end)
                     return
                 self._fill()
-            event = buffer.popleft()
+            event, size_bytes = buffer.popleft()
             assert event.offset is not None
             self._next[index] = event.offset + 1
+            self._buffered_bytes[index] -= size_bytes
             if index in self._paused and not buffer:
                 self._paused.discard(index)
-                self._buffered_bytes[index] = 0
                 self._consumer.resume([TopicPartition(self._topic, index)])
             yield event
 
@@ -128,7 +129,7 @@ class TopicSource:
         event = to_event(message)
         assert event.offset is not None
         if event.offset < end:
-            self._buffers[index].append(event)
+            self._buffers[index].append((event, len(message)))
             self._buffered_bytes[index] += len(message)
         if event.offset >= end - 1:
             self._finish(index)
