@@ -86,6 +86,24 @@ def test_a_filter_and_deduplication_leave_records_out(broker: Broker) -> None:
         assert offsets(worker.fetch(10)) == [1, 4]
 
 
+def test_a_filter_that_fails_with_a_record_is_not_for_the_group(broker: Broker) -> None:
+    configured(broker, kstream_queue_filter="10 / int(key) == 5")
+    for key in ("0", "two", None, "2"):
+        broker.produce("jobs", "v", key=key)
+    with Worker(broker, "workers", "jobs") as worker:
+        assert offsets(worker.fetch(10)) == [3]
+
+
+def test_the_longest_filter_is_evaluated() -> None:
+    from kstream.broker.queue_rules import compiled
+    from kstream.config.validators import CelExpression
+    from kstream.records.record import Record
+
+    for text in ("!" * 996 + "true", "+".join(["1"] * 497) + "==497"):
+        assert CelExpression().fault(text) is None
+        assert compiled(text)(Record(0, 0, None, None))
+
+
 def test_when_the_owner_of_a_partition_dies_another_takes_over(broker: Broker) -> None:
     configured(broker, kstream_queue_subscription="failover")
     for number in range(3):
@@ -150,6 +168,7 @@ def test_aborted_records_are_for_nobody(broker: Broker) -> None:
     [
         ({"kstream_queue_filter": "headers["}, "no expression of CEL"),
         ({"kstream_queue_filter": "value == 'a'"}, "there are key, headers and timestamp_ms"),
+        ({"kstream_queue_filter": "+".join(["1"] * 15_000)}, "at most 1000 characters"),
         ({"kstream_queue_order": "random"}, "none, key"),
         ({"kstream_queue_backoff_jitter": "1.5"}, "no more than 1"),
     ],
