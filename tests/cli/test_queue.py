@@ -12,6 +12,8 @@ from confluent_kafka import AcknowledgeType, Producer, ShareConsumer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from kstream.cli.app import run
+from kstream.cli.redriving import Redriven
+from kstream.replay.errors import ReplayError
 from tests.web.harness import HttpBroker, http_broker
 
 pytestmark = pytest.mark.clients
@@ -125,3 +127,37 @@ def test_a_group_that_is_not_there(server: HttpBroker, capsys: pytest.CaptureFix
     assert "there is no share group nobody" in capsys.readouterr().err
     assert run(["queue", "redrive", "nobody", "--bootstrap", server.bootstrap_servers]) == 2
     assert "no dead letters" in capsys.readouterr().err
+
+
+def test_what_a_filter_passed_over_is_there_for_the_next_redrive(
+    server: HttpBroker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    producer = Producer({"bootstrap.servers": server.bootstrap_servers})
+    for offset, key in enumerate(["a", "b", "c", "b"]):
+        producer.produce(TOPIC, f"{key}{offset}", key)
+        said = {"group": GROUP if key != "c" else "others", "topic": TOPIC, "partition": 0, "offset": offset}
+        headers: list[tuple[str, str | bytes | None]] = [
+            (f"__dlq.errors.{name}", str(value)) for name, value in said.items()
+        ]
+        producer.produce(DEAD, None, key, headers=headers)
+    producer.flush()
+    assert "sent 2" in queue(server, capsys, "redrive", GROUP, "--where", "key=b")
+    assert "sent 1" in queue(server, capsys, "redrive", GROUP)
+    assert "sent 0" in queue(server, capsys, "redrive", GROUP)
+
+
+def test_what_was_redriven_fits_into_a_note() -> None:
+    redriven = Redriven(10)
+    for offset in (12, 13, 14, 20, 11):
+        redriven.add(offset)
+    assert (redriven.position, redriven.note()) == (10, "11-14,20")
+    again = Redriven(10, redriven.note())
+    again.add(10)
+    assert (again.position, again.note()) == (15, "20")
+    assert 20 in again
+    assert 19 not in again
+    assert Redriven(30, "20-25,31").note() == "31"
+    for offset in range(1000, 5000, 2):
+        again.add(offset)
+    with pytest.raises(ReplayError, match="without --where"):
+        again.note()

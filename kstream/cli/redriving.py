@@ -1,0 +1,191 @@
+"""Dead letters on their way back: which were redriven, what they name, and sending it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+
+from kstream.cli.connection import Cluster
+from kstream.cli.output import say
+from kstream.replay.errors import NoAnswer, ReplayError
+from kstream.replay.topic_source import consumer_settings, to_event
+from kstream.replay.topic_target import producer_settings
+
+_HEADERS = "__dlq.errors."
+_NOTE_LENGTH_MAX = 4_000
+"""Kafka's `offset.metadata.max.bytes` is 4,096."""
+_POLL_S = 5.0
+_SEND_S = 30.0
+
+
+class Redriven:
+    """Which letters of one partition are done with: all below a position, and some behind it.
+
+    A redrive with a filter leaves letters behind that a later one may want, so a position alone does not do.
+    The others are noted as text in the metadata of the committed position, such as `12-15,20`.
+    """
+
+    def __init__(self, position: int, note: str = "") -> None:
+        self.position = position
+        self._beyond: set[int] = set()
+        for part in filter(None, note.split(",")):
+            first, _, last = part.partition("-")
+            self._beyond.update(range(int(first), int(last or first) + 1))
+        self._advance()
+
+    def __contains__(self, offset: int) -> bool:
+        return offset < self.position or offset in self._beyond
+
+    def add(self, offset: int) -> None:
+        """One more is done with."""
+        self._beyond.add(offset)
+        self._advance()
+
+    def note(self) -> str:
+        """What is behind the position. Raises `ReplayError` if it is too scattered to be noted."""
+        parts: list[str] = []
+        first = before = -2
+        for offset in [*sorted(self._beyond), -2]:
+            if offset != before + 1:
+                if first >= 0:
+                    parts.append(str(first) if first == before else f"{first}-{before}")
+                first = offset
+            before = offset
+        text = ",".join(parts)
+        if len(text) > _NOTE_LENGTH_MAX:
+            raise ReplayError("too many letters were passed over: redrive them without --where first")
+        return text
+
+    def _advance(self) -> None:
+        self._beyond = {offset for offset in self._beyond if offset >= self.position}
+        while self.position in self._beyond:
+            self._beyond.remove(self.position)
+            self.position += 1
+
+
+class Letters:
+    """The dead letters of a group that were not redriven yet, and the note of those that were."""
+
+    def __init__(self, cluster: Cluster, topic: str, group: str) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._group = group
+        settings = {
+            **consumer_settings(cluster.bootstrap, True, cluster.settings()),
+            "group.id": f"redrive.{group}",
+            "enable.auto.commit": False,
+            "enable.partition.eof": False,
+        }
+        self._consumer = Consumer(settings)
+        self._redriven: dict[int, Redriven] = {}
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def __iter__(self) -> Iterator[tuple[Message, Origin]]:
+        """Each letter with what it names. Raises `ReplayError`, `NoAnswer`."""
+        try:
+            found = self._consumer.list_topics(self._topic, timeout=_POLL_S).topics[self._topic]
+            if found.error is not None:
+                raise ReplayError(f"{self._topic}: {found.error.str()}")
+            wanted = [TopicPartition(self._topic, index) for index in sorted(found.partitions)]
+            for committed in self._consumer.committed(wanted, timeout=_POLL_S):
+                yield from self._of_partition(committed)
+        except KafkaException as error:
+            raise NoAnswer(self._cluster.bootstrap, error.args[0].str()) from None
+
+    def _of_partition(self, committed: TopicPartition) -> Iterator[tuple[Message, Origin]]:
+        index = committed.partition
+        begin, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, index), _POLL_S)
+        at = max(committed.offset, begin)
+        redriven = self._redriven[index] = Redriven(at, committed.metadata or "")
+        self._consumer.assign([TopicPartition(self._topic, index, at)])
+        while at < end:
+            message = self._consumer.poll(_POLL_S)
+            if message is None:
+                return
+            if (error := message.error()) is not None:
+                raise ReplayError(f"{self._topic}: {error.str()}")
+            offset = message.offset() or 0
+            at = offset + 1
+            origin = origin_of(message)
+            if origin is None or origin.group != self._group:
+                redriven.add(offset)  # another group's, and never ours
+            elif offset not in redriven:
+                yield message, origin
+
+    def done(self, letter: Message) -> None:
+        """Note that a letter was redriven, and return once that is committed."""
+        index = letter.partition() or 0
+        redriven = self._redriven[index]
+        redriven.add(letter.offset() or 0)
+        position = TopicPartition(self._topic, index, redriven.position, redriven.note())
+        self._consumer.commit(offsets=[position], asynchronous=False)
+
+
+class Origin(NamedTuple):
+    """The record that a dead letter stands for, and whose letter it is."""
+
+    group: str
+    topic: str
+    partition: int
+    offset: int
+
+
+def origin_of(letter: Message) -> Origin | None:
+    """What a dead letter names; None if it is none."""
+    said = {
+        name.removeprefix(_HEADERS): value.decode(errors="replace")
+        for name, value in to_event(letter).headers
+        if name.startswith(_HEADERS) and value is not None
+    }
+    try:
+        return Origin(said["group"], said["topic"], int(said["partition"]), int(said["offset"]))
+    except (KeyError, ValueError):
+        return None
+
+
+class Resender:
+    """Sends records again from where dead letters say that they are, or from the letter if they are gone."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._producer = Producer(producer_settings(cluster.bootstrap, cluster.settings()))
+        self._consumer = Consumer(consumer_settings(cluster.bootstrap, True, cluster.settings()))
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def send(self, letter: Message, origin: Origin) -> None:
+        """Return once it is acknowledged. A copy in the letter has no headers of the record's own."""
+        _, topic, partition, offset = origin
+        record = self._original(topic, partition, offset)
+        if record is None and (letter.value() is not None or letter.key() is not None):
+            record = letter
+        if record is None:
+            say(f"{topic}-{partition} has lost the record at {offset}; the letter is no copy: passed over")
+            return
+        headers: list[tuple[str, str | bytes | None]] = [
+            (name, value) for name, value in to_event(record).headers if not name.startswith(_HEADERS)
+        ]
+        failures: list[str] = []
+        self._producer.produce(
+            topic,
+            record.value(),
+            record.key(),
+            partition=partition,
+            headers=headers,
+            on_delivery=lambda error, _: failures.append(error.str()) if error else None,
+        )
+        if self._producer.flush(_SEND_S) or failures:
+            raise ReplayError(f"{topic} did not take a record: {', '.join(failures) or 'no answer'}")
+
+    def _original(self, topic: str, partition: int, offset: int) -> Message | None:
+        begin, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), _POLL_S)
+        if not begin <= offset < end:
+            return None
+        self._consumer.assign([TopicPartition(topic, partition, offset)])
+        message = self._consumer.poll(_POLL_S)
+        is_it = message is not None and message.error() is None and message.offset() == offset
+        return message if is_it else None
