@@ -6,7 +6,8 @@ further than the queue wants. Only groups with a configuration of `kstream.queue
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 
 import trio
 
@@ -18,7 +19,7 @@ from kstream.log.errors import OffsetOutOfRange
 from kstream.log.txn_index import AbortedTransaction
 from kstream.records.batch import BatchHeader, iter_headers
 from kstream.records.errors import CorruptBatch
-from kstream.records.record import Record, iter_records
+from kstream.records.record import iter_payload, iter_records, records_payload
 from kstream.shares.changes import Change
 from kstream.shares.limits import Acquired, ShareLimits
 from kstream.shares.locks import Lock
@@ -27,6 +28,8 @@ from kstream.shares.queue.rules import QueueRules
 from kstream.shares.window import ShareWindow
 
 _READ_BYTES = 1 << 20
+_RECORDS_PER_TURN = 2_000
+"""A few milliseconds of looking: then others have their turn."""
 _STEPS_MAX = 16
 """Then what is found to have expired is given up, before more is looked at."""
 
@@ -80,33 +83,56 @@ class PartitionQueue:
             view = found.view()
             position = 0
             for header in iter_headers(view, partial_ok=True):
-                is_hidden = header.is_control or _is_aborted(header, aborted)
-                records: Iterator[Record] | tuple[()] = (
-                    () if is_hidden else iter_records(view, position, header=header)
-                )
-                queue.admit(header.base_offset, header.last_offset, records, header.max_timestamp_ms)
+                if header.is_control or _is_aborted(header, aborted):
+                    queue.admit(header.base_offset, header.last_offset, (), header.max_timestamp_ms)
+                else:
+                    await self._admit(view, position, header)
                 position += header.size_bytes
         except CorruptBatch as error:
             raise ApiError(ErrorCode.CORRUPT_MESSAGE, str(error)) from error
         finally:
             found.release()
 
+    async def _admit(self, view: memoryview, position: int, header: BatchHeader) -> None:
+        """Show the queue the records of one batch; of a large one a part at a time, opened in a thread."""
+        queue = self.queue
+        if header.record_count <= _RECORDS_PER_TURN:
+            records = iter_records(view, position, header=header)
+            queue.admit(header.base_offset, header.last_offset, records, header.max_timestamp_ms)
+            return
+        payload = await trio.to_thread.run_sync(
+            records_payload, view, header, position, limiter=disk_limiter()
+        )
+        left = iter_payload(payload, header)
+        while part := list(islice(left, _RECORDS_PER_TURN)):
+            last_offset = part[-1].offset
+            queue.admit(header.base_offset, last_offset, part, header.max_timestamp_ms)
+            await trio.lowlevel.checkpoint()
+        queue.admit(header.base_offset, header.last_offset, (), header.max_timestamp_ms)
+
     async def _look_back(self) -> None:
         """Begin early enough to know what the first records may be duplicates of."""
         partition, start_offset = self._partition, self._window.start_offset
         time_ms = self._clock.now_ms()
-        if start_offset < partition.high_watermark:
-            found = await partition.read(
-                start_offset, 1, end_offset=partition.high_watermark, min_one_batch=True
+        try:
+            if start_offset < partition.high_watermark:
+                found = await partition.read(
+                    start_offset, 1, end_offset=partition.high_watermark, min_one_batch=True
+                )
+                try:
+                    for header in islice(iter_headers(found.view(), partial_ok=True), 1):
+                        time_ms = min(time_ms, header.base_timestamp_ms)
+                finally:
+                    found.release()
+            at = await trio.to_thread.run_sync(
+                partition.log.offset_for_timestamp,
+                time_ms - self.rules.deduplication_window_ms,
+                limiter=disk_limiter(),
             )
-            header = next(iter_headers(found.view(), partial_ok=True))
-            found.release()
-            time_ms = min(time_ms, header.base_timestamp_ms)
-        at = await trio.to_thread.run_sync(
-            partition.log.offset_for_timestamp,
-            time_ms - self.rules.deduplication_window_ms,
-            limiter=disk_limiter(),
-        )
+        except OffsetOutOfRange as error:
+            raise ApiError(ErrorCode.NOT_LEADER_OR_FOLLOWER) from error
+        except CorruptBatch as error:
+            raise ApiError(ErrorCode.CORRUPT_MESSAGE, str(error)) from error
         if at is not None:
             self.queue.looked_to = min(self.queue.looked_to, at.offset)
         self._has_looked_back = True

@@ -148,6 +148,28 @@ def test_a_group_becomes_a_queue_and_is_none_again_while_workers_are_there(broke
         assert offsets(worker.fetch(5, settle={2: ACCEPT})) == [3, 4, 5]
 
 
+@pytest.mark.parametrize("codec", ["none", "lz4"])
+def test_a_batch_of_many_thousand_records_is_looked_at_in_parts(broker: Broker, codec: str) -> None:
+    from confluent_kafka import Producer
+
+    configured(broker, kstream_queue_filter='key == "4999" || key == "9000"')
+    producer = Producer(
+        {
+            "bootstrap.servers": broker.bootstrap_servers,
+            "linger.ms": 1000,
+            "batch.num.messages": 10_000,
+            "batch.size": 10_000_000,
+            "compression.type": codec,
+        }
+    )
+    for number in range(10_000):
+        producer.produce("jobs", b"", str(number))
+    producer.flush(60)
+    with Worker(broker, "workers", "jobs") as worker:
+        assert offsets(worker.fetch(10, wait_ms=20_000)) == [4999, 9000]
+        assert worker.fetch(10, settle={4999: ACCEPT, 9000: ACCEPT}) == []
+
+
 def test_aborted_records_are_for_nobody(broker: Broker) -> None:
     from confluent_kafka import Producer
 
