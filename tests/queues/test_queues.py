@@ -57,6 +57,25 @@ def test_expired_records_go_and_the_queue_moves_on(broker: Broker) -> None:
         assert worker.fetch(10) == [(1, 1)]
 
 
+def test_an_expired_record_becomes_a_dead_letter_with_the_reason(broker: Broker) -> None:
+    broker.topic("dlq.jobs", errors_deadletterqueue_group_enable="true")
+    configured(
+        broker,
+        kstream_queue_ttl_ms=1000,
+        kstream_queue_ttl_dead_letter_enable="true",
+        errors_deadletterqueue_topic_name="dlq.jobs",
+    )
+    broker.produce("jobs", "old")
+    with Worker(broker, "workers", "jobs") as worker:
+        assert worker.fetch() == [(0, 1)]
+        assert worker.fetch(settle={0: RELEASE}) == [(0, 2)]
+        broker.clock.advance(seconds=2)
+        assert worker.fetch(settle={0: RELEASE}) == []
+        (letter,) = broker.wait_for(lambda: broker.records("dlq.jobs"))
+    assert dict(letter.headers)["__dlq.errors.message"] == b"Record expired."
+    assert dict(letter.headers)["__dlq.errors.offset"] == b"0"
+
+
 def test_priorities_and_order_by_key_across_workers(broker: Broker) -> None:
     configured(broker, kstream_queue_order="key")
     for number, key in enumerate(["a", "a", "b"]):
