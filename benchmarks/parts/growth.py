@@ -190,48 +190,36 @@ def _flat(measures: tuple[Measure, ...], factor: float) -> tuple[Measure, ...]:
     return (measures[0], *(replace(each, goals=(Times(factor, KSTREAM, of=first),)) for each in measures[1:]))
 
 
+def _part(name: str, doc: str, run: Callable[[Turn], Values], *measures: Measure) -> Part:
+    return Part(f"growth-{name}", doc, measures, run, server=Server.FRESH, rounds=1, quick=True)
+
+
 PARTS = [
-    Part(
-        name="growth-partitions",
-        doc="One record at a time, Metadata of all, and memory, by the number of partitions that exist",
-        measures=(
-            *_flat(curve("latency-by-partitions", "µs", _PARTITIONS, higher_is_better=False), 0.8),
-            *curve("metadata-by-partitions", "ms", _PARTITIONS, higher_is_better=False),
-            Measure("memory-per-partition", "KB", False, goals=(AtMost(10.0),)),
-        ),
-        run=partitions,
-        server=Server.FRESH,
-        rounds=1,
-        quick=True,
+    _part(
+        "partitions",
+        "One record at a time, Metadata of all, and memory, by the number of partitions that exist",
+        partitions,
+        *_flat(curve("latency-by-partitions", "µs", _PARTITIONS, higher_is_better=False), 0.8),
+        *curve("metadata-by-partitions", "ms", _PARTITIONS, higher_is_better=False),
+        Measure("memory-per-partition", "KB", False, goals=(AtMost(10.0),)),
     ),
-    Part(
-        name="growth-connections",
-        doc="One record at a time beside idle connections, by their number, and the memory that each takes",
-        measures=(
-            *_flat(curve("latency-by-connections", "µs", _CONNECTIONS, higher_is_better=False), 0.8),
-            Measure("memory-per-connection", "KB", False, goals=(AtMost(20.0),)),
-        ),
-        run=connections,
-        server=Server.FRESH,
-        rounds=1,
-        quick=True,
+    _part(
+        "connections",
+        "One record at a time beside idle connections, by their number, and the memory that each takes",
+        connections,
+        *_flat(curve("latency-by-connections", "µs", _CONNECTIONS, higher_is_better=False), 0.8),
+        Measure("memory-per-connection", "KB", False, goals=(AtMost(20.0),)),
     ),
-    Part(
-        name="growth-groups",
-        doc="A commit of one group at a time, by the number of groups that exist",
-        measures=_flat(curve("commit-by-groups", "µs", _GROUPS, higher_is_better=False), 0.8),
-        run=groups,
-        server=Server.FRESH,
-        rounds=1,
-        quick=True,
+    _part(
+        "groups",
+        "A commit of one group at a time, by the number of groups that exist",
+        groups,
+        *_flat(curve("commit-by-groups", "µs", _GROUPS, higher_is_better=False), 0.8),
     ),
-    Part(
-        name="growth-topic",
-        doc="A fetch of the batch at a random offset, by the size of the topic in MB",
-        measures=_flat(curve("fetch-by-topic-size", "µs", _SIZES_MB, higher_is_better=False), 0.8),
-        run=topic_size,
-        server=Server.FRESH,
-        rounds=1,
-        quick=True,
+    _part(
+        "topic",
+        "A fetch of the batch at a random offset, by the size of the topic in MB",
+        topic_size,
+        *_flat(curve("fetch-by-topic-size", "µs", _SIZES_MB, higher_is_better=False), 0.8),
     ),
 ]
