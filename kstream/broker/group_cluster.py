@@ -9,6 +9,7 @@ from kstream.broker.metadata.image import MetadataImage, ResourceType, TopicImag
 from kstream.broker.metadata.store import MetadataStore
 from kstream.config.broker import BrokerConfig
 from kstream.config.groups import consumer_group_config, share_group_config
+from kstream.config.queues import is_exclusive
 from kstream.groups.assignors import TopicPartitions
 from kstream.groups.cluster import ConsumerConfig, ShareConfig
 
@@ -56,11 +57,13 @@ class GroupCluster:
         found = self._share_configs.get(group_id)
         if found is None:
             self._make_room()
-            overrides = self._overrides(group_id)
-            is_exclusive = overrides.get("kstream.queue.subscription") == "exclusive"
-            values = share_group_config(self._config, overrides)
-            found = self._share_configs[group_id] = ShareConfig(*values, is_exclusive=is_exclusive)
+            values = share_group_config(self._config, self._overrides(group_id))
+            found = self._share_configs[group_id] = ShareConfig(*values)
         return found
+
+    def is_exclusive(self, group_id: str, topic_names: Iterable[str]) -> bool:
+        of_group, image = self._overrides(group_id), self._metadata.image
+        return any(is_exclusive(image.topic_configs(name), of_group) for name in topic_names)
 
     def _overrides(self, group_id: str) -> Mapping[str, str]:
         return self._metadata.image.configs.get((ResourceType.GROUP, group_id), {})

@@ -1,25 +1,34 @@
-"""A group's `kstream.queue.*` configuration as the rules of its queues."""
+"""`kstream.queue.*` as the rules of queues."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from kstream.config.catalogue import group_keys
+from kstream.config.queues import QUEUE_PREFIX, queue_settings
 from kstream.records.record import Record
 from kstream.shares.queue.rules import Filter, QueueRules
 
-PREFIX = "kstream.queue."
+_RULES_KEPT_MAX = 10_000
 
 
-def queue_rules(overrides: Mapping[str, str]) -> QueueRules | None:
-    """The rules; None for a group that asks for nothing beyond Kafka's."""
-    own = {name: text for name, text in overrides.items() if name.startswith(PREFIX)}
-    if not own or own == {f"{PREFIX}enable": "false"}:
-        return None
+def queue_rules(of_topic: Mapping[str, str], of_group: Mapping[str, str]) -> QueueRules | None:
+    """The rules of a group in a topic; None if nothing beyond Kafka's is asked for.
+
+    Equal settings give the same object, so that a queue stays as it is when something else is changed.
+    """
+    settings = queue_settings(of_topic, of_group)
+    return None if settings is None else _rules(tuple(sorted(settings.items())))
+
+
+@lru_cache(_RULES_KEPT_MAX)
+def _rules(settings: tuple[tuple[str, str], ...]) -> QueueRules:
+    own = dict(settings)
 
     def value(name: str) -> Any:
-        key = group_keys()[f"{PREFIX}{name}"]
+        key = group_keys()[f"{QUEUE_PREFIX}{name}"]
         return key.parse(own.get(key.name, key.default))
 
     expression = value("filter")

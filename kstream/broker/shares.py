@@ -71,7 +71,9 @@ class Shares:
         self._loaded: dict[ShareKey, SharePartition] = {}
         self._counts: dict[ShareKey, ShareCounts] = {}
         self._loading: dict[ShareKey, trio.Lock] = {}
-        self._configs: dict[str, tuple[ShareConfig, ShareLimits, QueueRules | None]] = {}
+        self._configs: dict[str, tuple[ShareConfig, ShareLimits]] = {}
+        self._rules: dict[tuple[str, str], QueueRules | None] = {}
+        """By group and topic."""
         self._timers = TimerHeap()
         self._left: list[ShareSession] = []
         self._letters = DeadLetterWriter(config, partitions=partitions, metadata=metadata, clock=clock)
@@ -91,11 +93,18 @@ class Shares:
         """The same, as windows need it."""
         return self._configured(group_id)[1]
 
-    def rules_of(self, group_id: str) -> QueueRules | None:
-        """How its queue behaves; None for a group that is not more than Kafka's are."""
-        return self._configured(group_id)[2]
+    def rules_of(self, group_id: str, topic_name: str) -> QueueRules | None:
+        """How a group's queue in a topic behaves; None for one that is not more than Kafka's are."""
+        key = (group_id, topic_name)
+        if key not in self._rules:
+            if len(self._rules) >= _CONFIGS_KEPT_MAX:
+                self._rules.clear()
+            image = self._metadata.image
+            of_group = image.configs.get((ResourceType.GROUP, group_id), {})
+            self._rules[key] = queue_rules(image.topic_configs(topic_name), of_group)
+        return self._rules[key]
 
-    def _configured(self, group_id: str) -> tuple[ShareConfig, ShareLimits, QueueRules | None]:
+    def _configured(self, group_id: str) -> tuple[ShareConfig, ShareLimits]:
         found = self._configs.get(group_id)
         if found is None:
             overrides = self._metadata.image.configs.get((ResourceType.GROUP, group_id), {})
@@ -111,7 +120,7 @@ class Shares:
             )
             if len(self._configs) >= _CONFIGS_KEPT_MAX:
                 self._configs.clear()
-            found = self._configs[group_id] = (config, limits, queue_rules(overrides))
+            found = self._configs[group_id] = (config, limits)
         return found
 
     # Share partitions
@@ -186,7 +195,7 @@ class Shares:
             state_epoch=result.state_epoch,
             states=self._states,
             limits=lambda: self.limits_of(key.group_id),
-            rules=lambda: self.rules_of(key.group_id),
+            rules=lambda: self.rules_of(key.group_id, partition.topic_name),
             clock=self._clock,
             counts=self._counts.setdefault(key, ShareCounts()),
             on_changed=self._on_changed,
@@ -240,6 +249,7 @@ class Shares:
         for resource_type, name in delta.configs_changed:
             if resource_type == ResourceType.GROUP:
                 self._configs.pop(name, None)
+            self._rules.clear()
 
     # Members that go
 

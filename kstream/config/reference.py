@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from kstream.config.catalogue import broker_keys, group_keys, topic_keys
 from kstream.config.key import Key, Support
+from kstream.config.queues import QUEUE_PREFIX
 from kstream.config.topics import TOPIC_SYNONYMS
 
 _HEAD = """\
@@ -44,7 +45,9 @@ def reference_page() -> str:
     parts = [_HEAD, "## Broker\n", _table(key for key in broker if key.support is Support.HONOURED)]
     parts += [
         "\n## Topics\n",
-        "A topic's own value wins over the broker's key in the last column.\n",
+        "A topic's own value wins over the broker's key in the last column. A topic can also have the"
+        f" `{QUEUE_PREFIX}` keys of groups\n(below): they hold for every share group that reads it and does"
+        " not set them itself.\n",
         _topic_table(),
         "\n## Groups\n",
         "A group's own value, within the bounds that the broker's keys set, wins over the broker's key of"
@@ -80,7 +83,8 @@ def _table(keys: Iterable[Key]) -> str:
 def _topic_table() -> str:
     rows = ["| key | type | default | valid | what it does | broker's key |", "|---|---|---|---|---|---|"]
     for key in topic_keys().values():
-        if key.support is Support.HONOURED and not key.is_internal:
+        is_of_groups = key.name.startswith(QUEUE_PREFIX)
+        if key.support is Support.HONOURED and not key.is_internal and not is_of_groups:
             synonyms = ", ".join(f"`{name}`" for name, _ in TOPIC_SYNONYMS.get(key.name, ()))
             cells = (
                 f"`{key.name}`",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kstream.config.catalogue import topic_keys
 from kstream.config.errors import ConfigError
+from kstream.config.queues import QUEUE_PREFIX
 
 if TYPE_CHECKING:
     from kstream.config.broker import BrokerConfig
@@ -88,9 +89,13 @@ def topic_default(broker: BrokerConfig, name: str) -> str | None:
 
 
 def topic_values(broker: BrokerConfig, overrides: Mapping[str, str]) -> dict[str, str]:
-    """Every topic key's value in force, as text, without null ones; for `LogConfig.from_values`."""
+    """The value in force, as text, of every topic key that says something of the log, without null ones; for
+    `LogConfig.from_values`.
+    """
     values: dict[str, str] = {}
     for name, key in topic_keys().items():
+        if name.startswith(QUEUE_PREFIX):
+            continue
         text = overrides[name] if name in overrides else topic_default(broker, name)
         if text is not None:
             canonical = key.canonical(text)

@@ -23,8 +23,6 @@ class ShareConfig(NamedTuple):
     session_timeout_ms: int = 45_000
     heartbeat_interval_ms: int = 5_000
     assignment_interval_ms: int = 1_000
-    is_exclusive: bool = False
-    """Whether it has one member at most (`kstream.queue.subscription`)."""
 
 
 class Cluster(Protocol):
@@ -50,6 +48,10 @@ class Cluster(Protocol):
 
     def share_config(self, group_id: str) -> ShareConfig: ...
 
+    def is_exclusive(self, group_id: str, topic_names: Iterable[str]) -> bool:
+        """Whether a share group of these topics has one member at most (`kstream.queue.subscription`)."""
+        ...
+
 
 class EmptyCluster:
     """No topics, and defaults: for a coordinator that only has classic groups."""
@@ -71,3 +73,6 @@ class EmptyCluster:
 
     def share_config(self, group_id: str) -> ShareConfig:
         return ShareConfig()
+
+    def is_exclusive(self, group_id: str, topic_names: Iterable[str]) -> bool:
+        return False

@@ -98,7 +98,8 @@ def config_at(moment: str) -> BrokerConfig:
 def test_topic_and_default(moment: str, kind: str) -> None:
     config = config_at(moment)
     rows = describe_topic(config, TOPIC) if kind == "TOPIC" else describe_broker_default(config)
-    assert {row.name: as_line(row) for row in rows} == recorded()[(moment, kind)]
+    kafkas = {row.name: as_line(row) for row in rows if not row.name.startswith("kstream.")}
+    assert kafkas == recorded()[(moment, kind)]
 
 
 @pytest.mark.parametrize("moment", ["static", "dynamic"])

@@ -29,12 +29,19 @@ def test_overrides_win() -> None:
 def test_valid_overrides() -> None:
     validate_topic_configs({"retention.ms": "-1", "min.compaction.lag.ms": "1", "max.compaction.lag.ms": "2"})
     assert topic_values(BrokerConfig(), {"internal.segment.bytes": "100"})["internal.segment.bytes"] == "100"
+    validate_topic_configs({"kstream.queue.order": "key", "kstream.queue.ttl.ms": "5"})
+
+
+def test_what_is_said_of_queues_is_nothing_that_logs_go_by() -> None:
+    values = topic_values(BrokerConfig(), {"kstream.queue.filter": "key == 'a'"})
+    assert not [name for name in values if name.startswith("kstream.")]
 
 
 @pytest.mark.parametrize(
     ("configs", "fault"),
     [
         ({"nope": "1"}, "^Unknown topic config name: nope$"),
+        ({"kstream.queue.order": "random"}, "^Invalid value random for configuration kstream.queue.order"),
         ({"retention.ms": None}, "^Null value not supported for topic configs: retention.ms$"),
         (
             {"retention.ms": "x"},

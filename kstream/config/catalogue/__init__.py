@@ -46,15 +46,15 @@ def broker_keys() -> Mapping[str, Key]:
 
 @cache
 def topic_keys() -> Mapping[str, Key]:
-    """Keys of a topic."""
-    from kstream.config.catalogue import topic
+    """Keys of a topic, kstream's own (`kstream.queue.`) among them."""
+    from kstream.config.catalogue import queue, topic
 
-    return _by_name(topic.KEYS)
+    return _by_name((*topic.KEYS, *queue.KEYS))
 
 
 @cache
 def group_keys() -> Mapping[str, Key]:
-    """Keys of a group, kstream's own (`kstream.queue.`) among them."""
+    """Keys of a group, with the same own ones."""
     from kstream.config.catalogue import group, queue
 
     return _by_name((*group.KEYS, *queue.KEYS))

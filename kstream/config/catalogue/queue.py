@@ -1,4 +1,6 @@
-"""Queues: what a share group can be beyond Kafka's. kstream's own; see docs/queues.md."""
+"""Queues: what a share group can be beyond Kafka's, set for the group, or for a topic and every group that
+reads it. kstream's own; see docs/queue-features.md.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ KEYS: tuple[Key, ...] = (
     Key("kstream.queue.deduplication.window.ms", LONG, "0", at_least(0), CLUSTER_WIDE, HONOURED,
         "How far apart in time two like records are duplicates, of which the first is delivered."),
     Key("kstream.queue.enable", BOOLEAN, "false", None, CLUSTER_WIDE, HONOURED,
-        "Whether headers such as kstream-delay-ms count; any other of these keys implies it."),
+        "Whether headers such as kstream-delay-ms count; without it, any other of these keys implies it."),
     Key("kstream.queue.filter", STRING, "", CelExpression(), CLUSTER_WIDE, HONOURED,
         "Which records are for the group: an expression of CEL over key, headers and timestamp_ms."),
     Key("kstream.queue.lookahead.records", INT, "10000", between(1, 1_000_000), CLUSTER_WIDE, HONOURED,

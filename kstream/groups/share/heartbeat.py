@@ -87,7 +87,9 @@ def heartbeat(
     is_joining = request.member_epoch == JOIN_EPOCH
     group = state.share_group_to_join(group_id) if is_joining else state.share_group(group_id)
     config = state.cluster.share_config(group_id)
-    _check_room(group, member_id, 1 if config.is_exclusive else state.settings.share.max_size)
+    if member_id not in group.members:
+        is_exclusive = state.cluster.is_exclusive(group_id, request.subscribed_topic_names or ())
+        _check_room(group, 1 if is_exclusive else state.settings.share.max_size)
     old = group.members.get(member_id) if is_joining else group.member(member_id)
     if old is None:
         old = ShareMember(member_id)
@@ -120,9 +122,9 @@ def heartbeat(
     return out.reply(token, Deferred(response) if is_deferred else response)
 
 
-def _check_room(group: ShareGroup, member_id: str, size_max: int) -> None:
+def _check_room(group: ShareGroup, size_max: int) -> None:
     """Raises ApiError GROUP_MAX_SIZE_REACHED for somebody new in a group that is full."""
-    if member_id not in group.members and len(group.members) >= size_max:
+    if len(group.members) >= size_max:
         raise ApiError(ErrorCode.GROUP_MAX_SIZE_REACHED, f"the group has {size_max} members already")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from kstream.groups.assignors import TopicPartitions
 from kstream.groups.cluster import ConsumerConfig, ShareConfig
@@ -16,6 +17,7 @@ class FakeCluster:
         self.new_topics_version = 0
         self.config = ConsumerConfig()
         self.sharing = ShareConfig()
+        self.exclusive_topics: set[str] = set()
         self.names: dict[bytes, str] = {}
         """By id, of all topics that ever were."""
         self._topics: dict[str, TopicPartitions] = {}
@@ -64,3 +66,6 @@ class FakeCluster:
 
     def share_config(self, group_id: str) -> ShareConfig:
         return self.sharing
+
+    def is_exclusive(self, group_id: str, topic_names: Iterable[str]) -> bool:
+        return any(name in self.exclusive_topics for name in topic_names)

@@ -89,7 +89,7 @@ def test_a_full_group_lets_nobody_new_in() -> None:
 
 def test_an_exclusive_group_has_one_member() -> None:
     bench = ShareBench(t=1)
-    bench.cluster.sharing = bench.cluster.sharing._replace(is_exclusive=True)
+    bench.cluster.exclusive_topics.add("t")
     bench.join("a", "t")
     with pytest.raises(ApiError) as full:
         bench.join("b", "t")
