@@ -13,6 +13,7 @@ import trio
 from kstream.broker.partition import Partition
 from kstream.broker.share_counts import ShareCounts
 from kstream.broker.share_states import ShareStates
+from kstream.broker.share_storing import ShareStoring
 from kstream.broker.waiters import AppendWaiter
 from kstream.clock import Clock
 from kstream.errors import ApiError, ErrorCode
@@ -24,12 +25,6 @@ from kstream.shares.settling import acknowledge, archive_dead, expire, release, 
 from kstream.shares.state_store import ShareKey
 from kstream.shares.states import RecordState
 from kstream.shares.window import ShareWindow
-from kstream.wire.messages.write_share_group_state import (
-    PartitionData,
-    StateBatch,
-    WriteShareGroupStateRequest,
-    WriteStateData,
-)
 
 if TYPE_CHECKING:
     from kstream.broker.share_queue import PartitionQueue
@@ -37,14 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_COORDINATOR_AWAY = frozenset(
-    {
-        ErrorCode.NOT_COORDINATOR,
-        ErrorCode.COORDINATOR_NOT_AVAILABLE,
-        ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
-    }
-)
-_FENCED = frozenset({ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.FENCED_STATE_EPOCH})
 GONE = frozenset({ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION})
 """After these the window is not the group's any more: it must be loaded anew."""
 
@@ -52,22 +39,10 @@ _QUEUE_REACH = 16
 """Of so many records in a row one at least is mostly ready."""
 
 
-def state_error(code: int, message: str | None) -> ApiError:
-    """What a share partition says of an answer of the share-state coordinator."""
-    error = ErrorCode(code)
-    if error in _COORDINATOR_AWAY:
-        error = ErrorCode.COORDINATOR_NOT_AVAILABLE
-    elif error in _FENCED:
-        error = ErrorCode.NOT_LEADER_OR_FOLLOWER
-    elif error is not ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
-        error = ErrorCode.UNKNOWN_SERVER_ERROR
-    return ApiError(error, message)
-
-
 class SharePartition:
-    """A loaded window. `limits` tells the group's configuration as it is now; `on_changed` is told when a
-    lock may expire earlier than before, `on_dead` of records that are to become dead letters, `on_gone`
-    once it must be loaded anew.
+    """A loaded window. `limits` tells the group's configuration as it is now, `has_others` whether the group
+    has more than one member here; `on_changed` is told when a lock may expire earlier than before, `on_dead`
+    of records that are to become dead letters, `on_gone` once it must be loaded anew.
     """
 
     def __init__(
@@ -80,6 +55,7 @@ class SharePartition:
         states: ShareStates,
         limits: Callable[[], ShareLimits],
         rules: Callable[[], QueueRules | None],
+        has_others: Callable[[], bool],
         clock: Clock,
         counts: ShareCounts,
         on_changed: Callable[[SharePartition], None],
@@ -97,9 +73,15 @@ class SharePartition:
         self.is_gone = False
         self.letters_due = 0
         """How many runs of records are to become dead letters yet."""
-        self._stores = 0
-        self._state_epoch = state_epoch
-        self._states = states
+        self._storing = ShareStoring(
+            key,
+            window,
+            leader_epoch=self.leader_epoch,
+            state_epoch=state_epoch,
+            states=states,
+            gathers=has_others,
+            settle=self._settle,
+        )
         self._limits = limits
         self._rules = rules
         self._clock = clock
@@ -124,7 +106,7 @@ class SharePartition:
     @property
     def is_at_work(self) -> bool:
         """Whether something is to be done that nobody would do before a member loads it again."""
-        return bool(self._stores or self.letters_due)
+        return bool(self._storing.is_at_work or self.letters_due)
 
     def begin_reading(self) -> bool:
         """Whether a fetch should read now; then it is to call `end_reading`. Two at once would read the
@@ -262,7 +244,7 @@ class SharePartition:
         Raises:
             ApiError: it could not be stored.
         """
-        await self._write(Change())
+        await self._storing.write(())
 
     def wake(self) -> None:
         """Records may be available: whoever waits looks again."""
@@ -277,42 +259,14 @@ class SharePartition:
     async def _store(self, change: Change) -> None:
         if not change.state_batches:
             return
-        # Shielded: what has changed must be settled, whatever happens to the connection that asked for it.
-        with trio.CancelScope(shield=True):
-            self._stores += 1
-            try:
-                await self._write(change)
-            except ApiError as error:
-                self._settle(change, is_stored=False)
-                if error.code in GONE:
-                    self._on_gone(self)
-                raise
-            finally:
-                self._stores -= 1
-            self._settle(change, is_stored=True)
+        try:
+            await self._storing.store(change)
+        except ApiError as error:
+            if error.code in GONE:
+                self._on_gone(self)
+            raise
 
-    async def _write(self, change: Change) -> None:
-        window, key = self.window, self.key
-        wanted = PartitionData(
-            partition=key.partition,
-            state_epoch=self._state_epoch,
-            leader_epoch=self.leader_epoch,
-            start_offset=window.start_offset,
-            delivery_complete_count=window.delivery_complete_count,
-            state_batches=[
-                StateBatch(first_offset=first, last_offset=last, delivery_state=state, delivery_count=count)
-                for first, last, state, count in change.state_batches
-            ],
-        )
-        request = WriteShareGroupStateRequest(
-            group_id=key.group_id, topics=[WriteStateData(topic_id=key.topic_id, partitions=[wanted])]
-        )
-        answer = await self._states.write(request)
-        result = answer.results[0].partitions[0]
-        if result.error_code:
-            raise state_error(result.error_code, result.error_message)
-
-    def _settle(self, change: Change, *, is_stored: bool) -> None:
+    def _settle(self, change: Change, is_stored: bool) -> None:
         settled = settle(self.window, change, is_stored=is_stored, limits=self._limits(), now_ms=_now_ms())
         if settled.dead_letters:
             self._on_dead(self, settled.dead_letters)

@@ -87,6 +87,10 @@ class ShareSessions:
         """Whether any member of a group has a session here."""
         return group_id in self._members
 
+    def member_count(self, group_id: str) -> int:
+        """How many members of a group have a session here."""
+        return self._members.get(group_id, 0)
+
     def begin(self, key: ShareSessionKey, connection_id: int) -> ShareSession:
         """A new session; the member's old one, if there is one, is forgotten, and what it has acquired kept.
 

@@ -89,8 +89,8 @@ class _Topics:
 
 
 class ShareStates:
-    """One method for each thing that is asked of stored share partitions. None raises: what is wrong with a
-    partition stands in its result.
+    """One method for each thing that is asked of stored share partitions. Those with a request raise nothing:
+    what is wrong with a partition stands in its result.
     """
 
     def __init__(
@@ -120,6 +120,7 @@ class ShareStates:
             clock=clock,
             with_records=[index for topic, index in directory.partition_keys() if topic == SHARE_STATE_TOPIC],
             codec=Codec(_int(config, "share.coordinator.state.topic.compression.codec")),
+            gathers=False,  # Share partitions do, before they write.
         )
         self._deleted_topics: set[bytes] = set()
         self._topics_deleted = trio.Event()
@@ -187,6 +188,21 @@ class ShareStates:
         results = await self._each(request, operation, write_share_group_state.PartitionResult, is_own=is_own)
         return WriteShareGroupStateResponse(
             results=[WriteStateResult(topic_id=id_, partitions=found) for id_, found in results]
+        )
+
+    async def write_own(
+        self, key: ShareKey, coordinator_key: str, wanted: write_share_group_state.PartitionData
+    ) -> None:
+        """Change the state of a share partition that this broker leads; `coordinator_key` is the key's. HOT.
+
+        Raises ApiError.
+        """
+        if SHARE_STATE_TOPIC not in self._metadata.image.topics_by_name:
+            await self.ensure_topic()
+        await self._runtime.perform(
+            coordinator_key,
+            lambda shard, now_ms, token: state_operations.write(shard.store, key, wanted, token, now_ms),
+            waits_for_loading=True,
         )
 
     async def delete(

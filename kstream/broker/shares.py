@@ -20,9 +20,10 @@ from kstream.broker.partitions import Partitions
 from kstream.broker.queue_rules import queue_rules
 from kstream.broker.replica import disk_limiter
 from kstream.broker.share_counts import ShareCounts
-from kstream.broker.share_partition import GONE, SharePartition, state_error
+from kstream.broker.share_partition import GONE, SharePartition
 from kstream.broker.share_sessions import ShareSession, ShareSessionKey, ShareSessions
 from kstream.broker.share_states import ShareStates
+from kstream.broker.share_storing import state_error
 from kstream.clock import Clock
 from kstream.config.broker import BrokerConfig
 from kstream.config.share_groups import EARLIEST, ShareConfig, share_config
@@ -196,6 +197,7 @@ class Shares:
             states=self._states,
             limits=lambda: self.limits_of(key.group_id),
             rules=lambda: self.rules_of(key.group_id, partition.topic_name),
+            has_others=lambda: self.sessions.member_count(key.group_id) > 1,
             clock=self._clock,
             counts=self._counts.setdefault(key, ShareCounts()),
             on_changed=self._on_changed,
