@@ -168,6 +168,8 @@ class Coordinated(Generic[S]):
         while self._written < wanted and not self._failed:
             if self._written_one is not None:
                 await self._written_one.wait()
+            elif self.partition.appends_at_once and not self._gathers:
+                await self._write_collected()
             else:
                 # Shielded: what is replayed must be written, whatever happens to the connection that asked.
                 with trio.CancelScope(shield=True):

@@ -59,6 +59,8 @@ class FaultyDisk:
 class SlowReplica:
     """A replica whose every call takes longer when a fault says so."""
 
+    appends_at_once = False
+
     def __init__(self, topic: str, replica: LocalReplica, faults: Faults) -> None:
         self.replica = replica
         self._topic = topic

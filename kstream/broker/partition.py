@@ -113,6 +113,11 @@ class Partition:
         stable = self.log.last_stable_offset
         return min(stable, self._durable_end_offset) if self.is_durable else stable
 
+    @property
+    def appends_at_once(self) -> bool:
+        """Whether `append` waits for nothing: it is done before anything else happens."""
+        return self.replica.appends_at_once and not (self.is_durable or self._counts_unflushed)
+
     def check_leader_epoch(self, current_leader_epoch: int) -> None:
         """Compare the epoch a client believes in (-1: it does not say) with ours.
 

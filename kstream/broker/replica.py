@@ -43,6 +43,11 @@ class Replica(Protocol):
         """Everything below it is on the disk."""
         ...
 
+    @property
+    def appends_at_once(self) -> bool:
+        """Whether `append` waits for nothing, so that nothing can come in between."""
+        ...
+
     async def append(
         self,
         buffer: memoryview | bytes,
@@ -64,6 +69,8 @@ class LocalReplica:
     """A partition in this machine's log directory."""
 
     __slots__ = ("_flush_done", "_flushes", "flushed_offset", "log")
+
+    appends_at_once = True
 
     def __init__(self, log: PartitionLog, flushes: Timings | None = None) -> None:
         self.log = log

@@ -162,13 +162,16 @@ class TransactionCoordinator:
     ) -> frozenset[TopicPartition]:
         """Which of these partitions are not part of the transaction."""
 
-        def operation(shard: TransactionShard, now_ms: int, token: object) -> Outcome:
-            missing = missing_partitions(
-                shard.store, transactional_id, producer_id, producer_epoch, partitions
-            )
-            return Outcome().reply(token, missing)
+        def missing(shard: TransactionShard) -> frozenset[TopicPartition]:
+            return missing_partitions(shard.store, transactional_id, producer_id, producer_epoch, partitions)
 
-        found: frozenset[TopicPartition] = await self._perform(transactional_id, operation)
+        # Asked with the first batch of every transaction: nothing to write, and mostly nothing to wait for.
+        coordinated = self._runtime.at_rest(transactional_id)
+        if coordinated is not None:
+            return missing(coordinated.shard)
+        found: frozenset[TopicPartition] = await self._perform(
+            transactional_id, lambda shard, now_ms, token: Outcome().reply(token, missing(shard))
+        )
         return found
 
     async def end(self, request: EndTxnRequest, *, client_version: int) -> EndTxnResponse:

@@ -34,6 +34,8 @@ RecordTuple = (
 """(timestamp_ms, key, value) or (timestamp_ms, key, value, headers): a record that has no offset yet."""
 
 _OFFSET_DELTA_MAX = 0x7FFF_FFFF
+_NO_ATTRIBUTES = b"\0"
+_NULL = varint(-1)
 
 
 def build_batch(
@@ -127,22 +129,13 @@ def append_record(
     headers: Sequence[RecordHeader] = (),
 ) -> None:
     """One record, with its length, at the end of `body`."""
-    record = bytearray(1)
-    record += varlong(timestamp_delta_ms)
-    record += varint(offset_delta)
-    _put_nullable_bytes(record, key)
-    _put_nullable_bytes(record, value)
-    record += varint(len(headers))
+    pieces = [_NO_ATTRIBUTES, varlong(timestamp_delta_ms), varint(offset_delta)]
+    for content in (key, value):
+        pieces += (_NULL,) if content is None else (varint(len(content)), content)
+    pieces.append(varint(len(headers)))
     for name, content in headers:
-        _put_nullable_bytes(record, name.encode())
-        _put_nullable_bytes(record, content)
-    body += varint(len(record))
-    body += record
-
-
-def _put_nullable_bytes(record: bytearray, content: bytes | None) -> None:
-    if content is None:
-        record.append(1)
-    else:
-        record += varint(len(content))
-        record += content
+        raw = name.encode()
+        pieces += (varint(len(raw)), raw)
+        pieces += (_NULL,) if content is None else (varint(len(content)), content)
+    body += varint(sum(map(len, pieces)))
+    body += b"".join(pieces)

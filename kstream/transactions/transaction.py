@@ -77,15 +77,15 @@ def change_record(before: Transaction, after: Transaction) -> CoordinatorRecord:
     """The record of a change, which must be one of the table's."""
     if (before.state, after.state) not in ALLOWED:
         raise AssertionError(f"{before.transactional_id}: {before.state.label} to {after.state.label}")
-    return transaction_record(after._replace(previous_producer_id=before.producer_id))
+    return transaction_record(after, before.producer_id)
 
 
-def transaction_record(transaction: Transaction) -> CoordinatorRecord:
+def transaction_record(transaction: Transaction, previous_producer_id: int) -> CoordinatorRecord:
     """A transactional id as it is, in the form of Apache Kafka 4.4.0 with `transaction.version` 2."""
     is_empty = transaction.state is TransactionState.EMPTY
     value = TransactionLogValue(
         producer_id=transaction.producer_id,
-        previous_producer_id=transaction.previous_producer_id,
+        previous_producer_id=previous_producer_id,
         next_producer_id=transaction.next_producer_id,
         producer_epoch=transaction.producer_epoch,
         transaction_timeout_ms=transaction.timeout_ms,

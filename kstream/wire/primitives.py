@@ -73,10 +73,13 @@ def read_varlong(buffer: Buffer, position: int) -> tuple[int, int]:
     return (value >> 1) ^ -(value & 1), position
 
 
+_ONE_BYTE = [bytes((value,)) for value in range(128)]
+
+
 def uvarint(value: int) -> bytes:
     """Encode an unsigned varint."""
     if 0 <= value < 128:
-        return bytes((value,))
+        return _ONE_BYTE[value]
     if value < 0:
         raise ValueError(f"{value} is negative")
     out = bytearray()

@@ -47,14 +47,14 @@ def grow_old(server: KstreamServer | KafkaServer, producer: WireProducer, epoch:
         epoch,
         producer.timeout_ms,
         TransactionState.COMPLETE_COMMIT,
-        previous_producer_id=producer.producer_id,
         start_ms=now_ms,
         update_ms=now_ms,
         client_version=EPOCH_BUMPS,
     )
     index = partition_for(producer.id, INTERNAL_PARTITIONS)
     log = open_log(server.data_dir / f"__transaction_state-{index}", now_ms=now_ms, was_clean=True)
-    append(log, build_batch([(now_ms, *encode_record(transaction_record(aged)))]), now_ms=now_ms)
+    record = transaction_record(aged, producer.producer_id)
+    append(log, build_batch([(now_ms, *encode_record(record))]), now_ms=now_ms)
     log.close()
     producer.epoch = epoch
 

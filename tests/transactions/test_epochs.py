@@ -16,7 +16,8 @@ def with_epoch(driver: Driver, epoch: int) -> tuple[int, int]:
     """A producer that has had many epochs."""
     driver.init()
     outcome = Outcome()
-    outcome.records.append(transaction_record(driver.get()._replace(producer_epoch=epoch)))
+    aged = driver.get()._replace(producer_epoch=epoch)
+    outcome.records.append(transaction_record(aged, aged.previous_producer_id))
     driver.carry_out(outcome)
     return driver.get().producer_id, epoch
 
