@@ -134,10 +134,14 @@ class Turn:
                 each.result()
 
     def on_server(self, measure: str, work: Callable[[], _Result]) -> _Result:
-        """Do `work` and note the processor time that the server used for it, which goes into the JSON."""
+        """Do `work` and note the processor time that the server used for it, which goes into the JSON.
+
+        That of a measure which is done in several parts adds up.
+        """
         before = cpu_seconds(self.server.pid)
         result = work()
-        self.server_cpu[measure] = cpu_seconds(self.server.pid) - before
+        used_s = cpu_seconds(self.server.pid) - before
+        self.server_cpu[measure] = self.server_cpu.get(measure, 0.0) + used_s
         return result
 
 

@@ -21,7 +21,7 @@ from kstream.wire.messages.fetch import FetchPartition, FetchRequest, FetchRespo
 _VERSION = 11
 _FETCHES = 40_000
 _DEPTH = 64
-_SLICES = 4
+_SLICES = 40
 """Each level's fetches come in so many parts, in turn, so that both meet the same machine."""
 _RECORDS = 1_000
 _ABORTED = 1_000_000

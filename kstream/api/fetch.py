@@ -52,6 +52,7 @@ class Reading:
         "high_watermark",
         "is_at_end",
         "is_unknown",
+        "last_stable_offset",
         "log_start_offset",
         "partition",
         "wanted",
@@ -64,6 +65,7 @@ class Reading:
         self.is_unknown = False
         """Whether the metadata knows no such partition, so that nobody tried to read it."""
         self.high_watermark = -1
+        self.last_stable_offset = -1
         self.log_start_offset = -1
         self.found: LogSlice | None = None
         self.is_at_end = False
@@ -218,10 +220,11 @@ async def _read(reading: Reading, budget_bytes: int, read_committed: bool, min_o
     if wanted.last_fetched_epoch >= 0:
         reading.diverging_epoch = _diverging_epoch(partition, wanted)
     reading.high_watermark = partition.high_watermark
+    reading.last_stable_offset = partition.last_stable_offset
     reading.log_start_offset = partition.log.log_start_offset
     if reading.diverging_epoch is not None:
         return
-    end_offset = partition.last_stable_offset if read_committed else reading.high_watermark
+    end_offset = reading.last_stable_offset if read_committed else reading.high_watermark
     if wanted.fetch_offset == end_offset:
         reading.is_at_end = True
         return
@@ -336,7 +339,7 @@ def _partition_data(reading: Reading, request: FetchRequest) -> PartitionData:
         data.diverging_epoch = reading.diverging_epoch
     if partition is None or reading.error_code:
         return data
-    data.last_stable_offset = partition.last_stable_offset
+    data.last_stable_offset = reading.last_stable_offset
     if request.isolation_level == READ_COMMITTED and reading.diverging_epoch is None:
         data.aborted_transactions = _aborted(partition, reading)
     return data
@@ -347,6 +350,8 @@ def _aborted(partition: Partition, reading: Reading) -> list[AbortedTransaction]
     if reading.found is None:
         return []
     found = partition.log.aborted_transactions(reading.wanted.fetch_offset, reading.found)
+    if not found:
+        return []
     return [
         AbortedTransaction(producer_id=each.producer_id, first_offset=each.first_offset) for each in found
     ]
