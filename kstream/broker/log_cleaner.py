@@ -10,7 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import trio
 
@@ -21,9 +21,11 @@ from kstream.broker.partition import Partition
 from kstream.config.broker import BrokerConfig
 from kstream.errors import KstreamError
 from kstream.log.cleanable import Cleanable
-from kstream.log.compaction import Compaction, CompactionAborted, Pause
-from kstream.log.errors import LogStorageError
+from kstream.log.errors import CompactionAborted, LogStorageError
 from kstream.log.segment import Segment
+
+if TYPE_CHECKING:
+    from kstream.log.compaction import Compaction, Pause
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +109,8 @@ class LogCleaner:
         threads = config.log_cleaner_threads
         began_s = time.perf_counter()
         partition_log = partition.log
-        compaction = Compaction(
+        compaction_class = await self._in_thread(_compaction_class)
+        compaction = compaction_class(
             partition_log,
             what,
             broker.clock.now_ms(),
@@ -140,6 +143,13 @@ class LogCleaner:
             compaction.bytes_kept,
             compaction.bytes_read,
         )
+
+
+def _compaction_class() -> type[Compaction]:
+    """Imported at the first round, and in its thread: NumPy comes with it."""
+    from kstream.log.compaction import Compaction
+
+    return Compaction
 
 
 def _prepare(compaction: Compaction, pause: Pause) -> list[list[Segment]]:

@@ -19,19 +19,22 @@ lets others have the interpreter there, throttles, or ends the round with an exc
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kstream.log.batch_reading import iter_batches
+from kstream.log.chunks import Chunk, ChunkBatch
 from kstream.log.cleaned_transactions import CleanedTransactions
-from kstream.log.errors import LogStorageError
+from kstream.log.errors import CompactionAborted, LogStorageError
 from kstream.log.offset_map import ENTRY_BYTES, OffsetMap
 from kstream.log.segment import RELATIVE_OFFSET_MAX, Segment
 from kstream.log.segment_writing import SegmentWriter
 from kstream.log.swapping import CLEANED_SUFFIX, can_swap, commit, swap
 from kstream.records.batch import BatchHeader, check_crc
-from kstream.records.filtering import Span, iter_spans, with_records, without_records
+from kstream.records.columns import Flags, Integers, RecordColumns
+from kstream.records.filtering import with_records, without_records
 from kstream.records.record import records_payload
 
 if TYPE_CHECKING:
@@ -45,11 +48,7 @@ MAP_BYTES = 128 * 1024 * 1024
 """Kafka's default for `log.cleaner.dedupe.buffer.size`."""
 PIECE_BYTES = 256 * 1024
 """Kafka's default for `log.cleaner.io.buffer.size`, half of it for reading and half for writing."""
-_SLICE_RECORDS = 64
-
-
-class CompactionAborted(LogStorageError):
-    """The log changed beneath the round, or was closed: nothing is lost, a later round begins anew."""
+_SLICE_RECORDS = 1024
 
 
 class Compaction:
@@ -144,43 +143,53 @@ class Compaction:
             self._map_bytes, expected_count=self._limit_offset - start, load_factor=self._load_factor
         )
         self.end_offset = self._limit_offset
+        offset_before = start - 1
         for segment in dirty:
+            chunk = Chunk()
             for header, buffer, position in iter_batches(segment, start, self._piece_bytes):
-                pause(header.size_bytes)
                 if header.is_control:
                     transactions.is_spent(header, buffer, position)
-                elif not transactions.is_aborted(header) and not self._enter(header, buffer, position, pause):
-                    self.end_offset = self._map.latest_offset + 1
-                    return
-                self._map.latest_offset = header.last_offset
+                elif not transactions.is_aborted(header):
+                    batch = ChunkBatch(header, buffer, position, offset_before)
+                    chunk.add(batch, self._payload(batch))
+                offset_before = header.last_offset
+                if chunk.is_full:
+                    if not self._enter(chunk, pause):
+                        return
+                    chunk = Chunk()
+                pause(header.size_bytes)
+            if not self._enter(chunk, pause):
+                return
         self._map.latest_offset = self._limit_offset - 1
 
     def _next_bases(self) -> list[int]:
         return [*(segment.base_offset for segment in self._segments), self._limit_offset][1:]
 
-    def _enter(self, header: BatchHeader, buffer: bytes, position: int, pause: Pause) -> bool:
-        """Enter a batch's keys; returns whether all of them found room."""
-        offsets = self._map
-        base_offset = header.base_offset
-        start = self._first_dirty_offset
-        put = offsets.put
-        for spans in _sliced(self._spans(header, buffer, position)[1], pause):
-            for span in spans:
-                key = span[1]
-                offset = base_offset + span[0]
-                if key is not None and offset >= start:
-                    if offsets.is_full:
-                        return False
-                    put(key, offset)
-                    offsets.latest_offset = offset
+    def _enter(self, chunk: Chunk, pause: Pause) -> bool:
+        """Enter the keys of some batches; returns whether all of them found room."""
+        records = chunk.read(pause)
+        offsets = chunk.offsets(records)
+        keyed = np.flatnonzero((records.key_sizes >= 0) & (offsets >= self._first_dirty_offset))
+        for begin in range(0, len(keyed), _SLICE_RECORDS):
+            rows = keyed[begin : begin + _SLICE_RECORDS]
+            entered = self._map.put(records.keys(rows), offsets[rows])
+            if entered < len(rows):
+                row = rows[entered]  # the first that found no room
+                batch = chunk.batches[int(np.searchsorted(chunk.bounds, row, "right")) - 1]
+                last_entered = int(offsets[keyed[begin + entered - 1]]) if begin + entered else -1
+                self._map.latest_offset = max(batch.offset_before, last_entered)
+                self.end_offset = self._map.latest_offset + 1
+                return False
+            pause(0)
         return True
 
-    def _spans(self, header: BatchHeader, buffer: bytes, position: int) -> tuple[bytes, Iterator[Span]]:
-        check_crc(buffer, position, header.size_bytes)
+    def _payload(self, batch: ChunkBatch) -> bytes:
+        header = batch.header
+        check_crc(batch.buffer, batch.position, header.size_bytes)
         if not header.record_count:
-            return b"", iter(())
-        payload = records_payload(buffer, header, position, self._config.max_decompressed_message_bytes)
-        return payload, iter_spans(payload, header.record_count)
+            return b""
+        limit_bytes = self._config.max_decompressed_message_bytes
+        return records_payload(batch.buffer, header, batch.position, limit_bytes)
 
     def groups(self) -> list[list[Segment]]:
         """The segments to clean, in runs that fit into one segment afterwards. Call it in a thread.
@@ -229,16 +238,13 @@ class Compaction:
         try:
             for segment in group:
                 segment.pin()
+                chunk = Chunk()
                 for header, buffer, position in iter_batches(segment, segment.base_offset, self._piece_bytes):
-                    size_bytes = header.size_bytes
-                    kept = self._clean_batch(header, buffer, position, pause)
-                    self.bytes_read += size_bytes
-                    self.records_read += header.record_count
-                    if kept is not None:
-                        self.bytes_kept += len(kept)
-                        size_bytes += len(kept)
-                        writer.append(kept)
-                    pause(size_bytes)
+                    self._look(chunk, header, buffer, position)
+                    if chunk.is_full:
+                        self._write_kept(chunk, writer, pause)
+                        chunk = Chunk()
+                self._write_kept(chunk, writer, pause)
             file = group[-1].file
             times = os.stat(file.fd)
             writer.finish(self._transactions.kept, (times.st_atime_ns, times.st_mtime_ns))
@@ -248,60 +254,74 @@ class Compaction:
         self._transactions.kept = []
         return writer.segment
 
-    def _clean_batch(
-        self, header: BatchHeader, buffer: bytes, position: int, pause: Pause
-    ) -> bytes | memoryview | None:
-        """What stays of a batch: all of it, a smaller one, its header, or nothing."""
-        horizon_ms = header.delete_horizon_ms
+    def _look(self, chunk: Chunk, header: BatchHeader, buffer: bytes, position: int) -> None:
+        """Take a batch in, with its records unless none of them stays whatever the map says."""
+        is_spent = False
         if header.is_control:
             is_spent = self._transactions.is_spent(header, buffer, position)
-            is_dropped = is_spent and horizon_ms is not None and horizon_ms <= self._now_ms
+            is_gone = is_spent and self._is_past_horizon(header)
         else:
-            is_spent = False
-            is_dropped = self._transactions.is_aborted(header)
-        retained: list[Span] = []
-        payload = b""
-        needs_horizon = is_spent
-        if not is_dropped:
-            payload, spans = self._spans(header, buffer, position)
-            if header.is_control:
-                retained = list(spans)
-            else:
-                keeps_tombstones = horizon_ms is None or self._now_ms < horizon_ms
-                needs_horizon = self._retain(header, spans, retained, keeps_tombstones, pause)
-        if not retained:
-            return without_records(header) if self._must_stay(header) else None
-        self.records_kept += len(retained)
-        if horizon_ms is None and needs_horizon:
-            horizon_ms = self._now_ms + self._config.delete_retention_ms
-        elif len(retained) == header.record_count:
-            return memoryview(buffer)[position : position + header.size_bytes]
-        return with_records(header, payload, retained, horizon_ms)
+            is_gone = self._transactions.is_aborted(header)
+        batch = ChunkBatch(header, buffer, position, header.base_offset - 1, is_spent)
+        chunk.add(batch, None if is_gone else self._payload(batch))
 
-    def _retain(
+    def _is_past_horizon(self, header: BatchHeader) -> bool:
+        horizon_ms = header.delete_horizon_ms
+        return horizon_ms is not None and horizon_ms <= self._now_ms
+
+    def _write_kept(self, chunk: Chunk, writer: SegmentWriter, pause: Pause) -> None:
+        """Write what stays of some batches."""
+        records = chunk.read(pause)
+        stays = self._stays(chunk, records, pause)
+        bounds = chunk.bounds
+        counts = _count_between(stays, bounds)
+        tombstones = _count_between(stays & ~records.has_value, bounds)
+        kept_bytes = 0
+        for number, batch in enumerate(chunk.batches):
+            self.records_read += batch.header.record_count
+            self.records_kept += counts[number]
+            rows = slice(bounds[number], bounds[number + 1])
+            kept = self._kept(batch, counts[number], tombstones[number], records, stays, rows)
+            if kept is not None:
+                kept_bytes += len(kept)
+                writer.append(kept)
+        self.bytes_read += chunk.read_bytes
+        self.bytes_kept += kept_bytes
+        pause(chunk.read_bytes + kept_bytes)
+
+    def _stays(self, chunk: Chunk, records: RecordColumns, pause: Pause) -> Flags:
+        """Which records stay."""
+        headers = [batch.header for batch in chunk.batches]
+        offsets = chunk.offsets(records)
+        stays = chunk.each_row([header.is_control for header in headers])
+        stays |= offsets > self._map.latest_offset
+        keeps_tombstones = chunk.each_row([not self._is_past_horizon(header) for header in headers])
+        asked = np.flatnonzero(~stays & (records.key_sizes >= 0) & (records.has_value | keeps_tombstones))
+        for begin in range(0, len(asked), _SLICE_RECORDS):
+            rows = asked[begin : begin + _SLICE_RECORDS]
+            stays[rows] = offsets[rows] >= self._map.get(records.keys(rows))
+            pause(0)
+        return stays
+
+    def _kept(
         self,
-        header: BatchHeader,
-        spans: Iterator[Span],
-        retained: list[Span],
-        keeps_tombstones: bool,
-        pause: Pause,
-    ) -> bool:
-        """Collect the records of a data batch that stay; returns whether a tombstone is among them. HOT."""
-        get = self._map.get
-        base_offset = header.base_offset
-        latest_delta = self._map.latest_offset - base_offset
-        has_tombstone = False
-        for run in _sliced(spans, pause):
-            for span in run:
-                delta, key, has_value = span[:3]
-                if delta <= latest_delta and (
-                    key is None or base_offset + delta < get(key) or not (has_value or keeps_tombstones)
-                ):
-                    continue
-                retained.append(span)
-                if not has_value:
-                    has_tombstone = True
-        return has_tombstone
+        batch: ChunkBatch,
+        count: int,
+        tombstones: int,
+        records: RecordColumns,
+        stays: Flags,
+        rows: slice,
+    ) -> bytes | memoryview | None:
+        """What stays of a batch: all of it, a smaller one, its header, or nothing."""
+        header = batch.header
+        if not count:
+            return without_records(header) if self._must_stay(header) else None
+        horizon_ms = header.delete_horizon_ms
+        if horizon_ms is None and (batch.is_spent or (tombstones and not header.is_control)):
+            horizon_ms = self._now_ms + self._config.delete_retention_ms
+        elif count == header.record_count:
+            return memoryview(batch.buffer)[batch.position : batch.position + header.size_bytes]
+        return with_records(header, records.take(rows).take(stays[rows]), horizon_ms)
 
     def _must_stay(self, header: BatchHeader) -> bool:
         if header.next_offset == self._high_watermark:
@@ -339,8 +359,7 @@ class Compaction:
             raise LogStorageError(f"{log.directory} is offline: {error}") from error
 
 
-def _sliced(spans: Iterator[Span], pause: Pause) -> Iterator[list[Span]]:
-    """Runs of records that are handled between two pauses."""
-    while run := list(islice(spans, _SLICE_RECORDS)):
-        yield run
-        pause(0)
+def _count_between(flags: Flags, bounds: Integers) -> list[int]:
+    """How many are set from each bound to the next."""
+    counts: list[int] = np.diff(np.append(0, np.cumsum(flags))[bounds]).tolist()
+    return counts

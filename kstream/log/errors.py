@@ -11,6 +11,10 @@ class LogStorageError(KstreamError):
     """
 
 
+class CompactionAborted(LogStorageError):
+    """The log changed beneath a round of compaction, or was closed; a later one begins anew."""
+
+
 class OffsetOutOfRange(KstreamError):
     """A read before the log's start or behind its end. Answered as OFFSET_OUT_OF_RANGE (1)."""
 

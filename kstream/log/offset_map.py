@@ -1,71 +1,108 @@
 """Key to last offset, in bounded memory: what compaction knows of a log's dirty part.
 
-Keys are kept as their MD5, as Kafka keeps them: 24 bytes an entry whatever a key's length, and two keys that
-share one are not to be met by chance. Open addressing over anonymous memory, which the system hands out page
-by page as it is touched.
+Of a key its 128-bit hash is kept, 24 bytes an entry whatever its length, and two keys that share one are not
+to be met by chance. The hash is XXH3 with a seed of each map's own, so that keys which would share one cannot
+be prepared. Open addressing with double hashing over anonymous memory, handed out page by page
+as it is touched. Many keys are entered or looked up at once, with NumPy: all of them take a step together.
 """
 
 from __future__ import annotations
 
 import mmap
-import struct
-from hashlib import md5
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from kstream.records.columns import Integers
 
 ENTRY_BYTES = 24
 _LOAD_FACTOR_MAX = 0.9
-_unpack_digest = struct.Struct("=qq").unpack
+_HIGH, _LOW, _NEXT_OFFSET = range(3)
+"""The columns of the table. A next offset of 0 is a free slot."""
 
 
 class OffsetMap:
-    """Open addressing: 16 bytes of digest and an offset for each slot."""
+    """16 bytes of hash and an offset for each slot."""
 
-    __slots__ = ("_end", "_table", "count", "count_max", "latest_offset")
+    __slots__ = ("_seed", "_slots", "_table", "count", "count_max", "latest_offset")
 
     def __init__(self, size_bytes_max: int, *, expected_count: int, load_factor: float = 0.9) -> None:
-        """`size_bytes_max` is never exceeded; less is taken where `expected_count` keys need less."""
+        """`size_bytes_max` is exceeded only by what it takes to have a prime number of slots; less is taken
+        where `expected_count` keys need less.
+        """
         load = min(max(load_factor, 0.01), _LOAD_FACTOR_MAX)
-        # Half full where memory allows it: probes are short then.
+        # Half full where memory allows it: probes are few then.
         slots = max(2, min(size_bytes_max // ENTRY_BYTES, 2 * expected_count + 2))
         self.count_max = max(1, int(slots * load))
         self.count = 0
         self.latest_offset = -1
         """Everything up to this offset is in the map."""
-        self._table = memoryview(mmap.mmap(-1, slots * ENTRY_BYTES)).cast("q")
-        self._end = slots * 3
+        self._slots = _prime_from(slots)
+        memory = mmap.mmap(-1, self._slots * ENTRY_BYTES)
+        self._table = np.frombuffer(memory, np.int64).reshape(self._slots, 3)
+        self._seed = int.from_bytes(os.urandom(8), "big")
 
-    @property
-    def is_full(self) -> bool:
-        return self.count >= self.count_max
+    def put(self, keys: Sequence[bytes], offsets: Integers) -> int:
+        """Enter the keys' newest offsets, ascending, until the map is full; returns how many were entered."""
+        hashes = self._hashes(keys)
+        done = 0
+        while done < len(keys) and self.count < self.count_max:
+            stop = done + self.count_max - self.count
+            self._put(hashes[done:stop], offsets[done:stop])
+            done = min(stop, len(keys))
+        return done
 
-    def put(self, key: bytes, offset: int) -> None:
-        """Enter a key's newest offset. HOT. The map must not be full unless the key is known."""
-        high, low = _unpack_digest(md5(key, usedforsecurity=False).digest())
+    def _put(self, hashes: Integers, offsets: Integers) -> None:
         table = self._table
-        end = self._end
-        at = low * 3 % end
-        while table[at + 2]:
-            if table[at] == high and table[at + 1] == low:
-                table[at + 2] = offset + 1
-                return
-            at += 3
-            if at == end:
-                at = 0
-        table[at] = high
-        table[at + 1] = low
-        table[at + 2] = offset + 1  # 0 is a free slot
-        self.count += 1
+        place, step = self._probes(hashes)
+        while len(hashes):
+            free = np.flatnonzero(table[place, _NEXT_OFFSET] == 0)
+            if free.size:
+                # Of those that want the same slot the last one gets it, and the others see that.
+                claims = np.column_stack((hashes[free], -1 - free))
+                table[place[free]] = claims
+                self.count += int((table[place[free], _NEXT_OFFSET] == claims[:, _NEXT_OFFSET]).sum())
+            found = (table[place, :_NEXT_OFFSET] == hashes).all(axis=1)
+            table[place[found], _NEXT_OFFSET] = offsets[found] + 1  # where a key is met twice, the later one
+            rest = ~found
+            hashes, offsets, step = hashes[rest], offsets[rest], step[rest]
+            place = (place[rest] + step) % self._slots
 
-    def get(self, key: bytes) -> int:
-        """A key's newest offset, -1 if the key is not there. HOT."""
-        high, low = _unpack_digest(md5(key, usedforsecurity=False).digest())
+    def get(self, keys: Sequence[bytes]) -> Integers:
+        """The keys' newest offsets, -1 for a key that is not there."""
         table = self._table
-        end = self._end
-        at = low * 3 % end
-        while table[at + 2]:
-            if table[at] == high and table[at + 1] == low:
-                offset: int = table[at + 2]
-                return offset - 1
-            at += 3
-            if at == end:
-                at = 0
-        return -1
+        hashes = self._hashes(keys)
+        newest = np.full(len(keys), -1, np.int64)
+        rows = np.arange(len(keys))
+        place, step = self._probes(hashes)
+        while rows.size:
+            entries = table[place]
+            found = (entries[:, :_NEXT_OFFSET] == hashes).all(axis=1)
+            newest[rows[found]] = entries[found, _NEXT_OFFSET] - 1
+            rest = ~found & (entries[:, _NEXT_OFFSET] != 0)
+            rows, hashes, step = rows[rest], hashes[rest], step[rest]
+            place = (place[rest] + step) % self._slots
+        return newest
+
+    def _hashes(self, keys: Sequence[bytes]) -> Integers:
+        hash_of = xxhash.xxh3_128_digest
+        seed = self._seed
+        joined = b"".join([hash_of(key, seed) for key in keys])
+        return np.frombuffer(joined, np.int64).reshape(len(keys), 2)
+
+    def _probes(self, hashes: Integers) -> tuple[Integers, Integers]:
+        """The slot where each is looked for first, and how far on it is the next one."""
+        unsigned: npt.NDArray[np.uint64] = hashes.view(np.uint64)
+        place = unsigned[:, _LOW] % np.uint64(self._slots)
+        step = unsigned[:, _HIGH] % np.uint64(self._slots - 1) + np.uint64(1)
+        return place.view(np.int64), step.view(np.int64)
+
+
+def _prime_from(number: int) -> int:
+    """The smallest prime from `number` on: then every step passes all slots."""
+    while any(number % divisor == 0 for divisor in range(2, int(number**0.5) + 1)):
+        number += 1
+    return number

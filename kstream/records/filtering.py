@@ -6,9 +6,9 @@ timestamp deltas written anew; nothing else of a record depends on its batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from functools import lru_cache
 
+import numpy as np
 from crc32c import crc32c
 
 from kstream.records.batch import (
@@ -25,93 +25,29 @@ from kstream.records.batch import (
     TRANSACTIONAL_FLAG,
     BatchHeader,
 )
+from kstream.records.columns import Integers, RecordColumns
 from kstream.records.compression import Codec, compress
-from kstream.records.errors import CorruptBatch
-from kstream.wire.primitives import BadEncoding, read_varint, read_varlong, varint, varlong
-
-Span: TypeAlias = tuple[int, bytes | None, bool, int, int, int, int]
-"""One record in its batch's payload: offset delta, key, whether it has a value, timestamp delta; and where it
-begins, where what follows the timestamp delta begins, and where it ends.
-"""
+from kstream.wire.primitives import varint, varlong
 
 _KEPT_FLAGS = LOG_APPEND_TIME_FLAG | TRANSACTIONAL_FLAG | CONTROL_FLAG
 
 
-def iter_spans(payload: bytes, count: int) -> Iterator[Span]:
-    """The `count` records of a batch's payload. HOT: varints of one byte, as most are, are read in place.
-
-    Raises `CorruptBatch` where they do not parse, or do not fill the payload.
-    """
-    if count < 0:
-        raise CorruptBatch(f"record batch has {count} records")
-    size = len(payload)
-    at = 0
-    try:
-        for _ in range(count):
-            start = at
-            byte = payload[at]
-            second = payload[at + 1]
-            if byte < 128:
-                length, at = byte >> 1 ^ -(byte & 1), at + 1
-            elif second < 128:
-                length, at = (byte & 127 | second << 7) >> 1 ^ -(byte & 1), at + 2
-            else:
-                length, at = read_varint(payload, at)
-            end = at + length
-            if not at < end <= size:
-                raise CorruptBatch(f"record of {length} bytes where {size - at} remain")
-            timestamp_delta, rest = read_varlong(payload, at + 1)
-            byte = payload[rest]
-            if byte < 128:
-                offset_delta, at = byte >> 1 ^ -(byte & 1), rest + 1
-            else:
-                offset_delta, at = read_varint(payload, rest)
-            key: bytes | None = None
-            byte = payload[at]
-            if byte < 128:
-                length, at = byte >> 1 ^ -(byte & 1), at + 1
-            else:
-                length, at = read_varint(payload, at)
-            if length >= 0:
-                key = payload[at : at + length]
-                at += length
-            byte = payload[at]
-            if byte < 128:
-                length, at = byte >> 1 ^ -(byte & 1), at + 1
-            else:
-                length, at = read_varint(payload, at)
-            has_value = length >= 0
-            if (at + length if has_value else at) >= end:  # the count of headers follows
-                raise CorruptBatch(f"record of {end - start} bytes has longer fields")
-            yield offset_delta, key, has_value, timestamp_delta, start, rest, end
-            at = end
-    except IndexError:
-        raise CorruptBatch("record is cut short") from None
-    except BadEncoding as error:
-        raise CorruptBatch(f"record has {error}") from None
-    if at != size:
-        raise CorruptBatch(f"{size - at} bytes are left after the last record")
-
-
-def with_records(
-    header: BatchHeader, payload: bytes, spans: Sequence[Span], delete_horizon_ms: int | None
-) -> bytes:
+def with_records(header: BatchHeader, records: RecordColumns, delete_horizon_ms: int | None) -> bytes:
     """The batch with these of its records, at least one, compressed by the codec it had.
 
     Offsets stay, and so does the batch's last one: producers' sequences are counted by it. A delete horizon
     stands where the base timestamp was (KIP-534).
     """
     old_base_ms = header.base_timestamp_ms
-    append_time_ms = header.max_timestamp_ms if header.is_log_append_time else None
-    if append_time_ms is not None:
-        times = [append_time_ms] * len(spans)
+    if header.is_log_append_time:
+        times = np.full_like(records.timestamp_deltas, header.max_timestamp_ms)
     else:
-        times = [old_base_ms + span[3] for span in spans]
-    base_ms = times[0] if delete_horizon_ms is None else delete_horizon_ms
-    if base_ms == old_base_ms and append_time_ms is None:
-        body = b"".join([payload[span[4] : span[6]] for span in spans])
+        times = records.timestamp_deltas + old_base_ms
+    base_ms = int(times[0]) if delete_horizon_ms is None else delete_horizon_ms
+    if base_ms == old_base_ms and not header.is_log_append_time:
+        body = b"".join(_runs(records))
     else:
-        body = _with_base_timestamp(payload, spans, times, base_ms)
+        body = _with_timestamp_deltas(records, times - base_ms)
     flags = header.attributes & _KEPT_FLAGS
     if delete_horizon_ms is not None:
         flags |= DELETE_HORIZON_FLAG
@@ -120,22 +56,35 @@ def with_records(
         header._replace(
             attributes=flags | codec,
             base_timestamp_ms=base_ms,
-            max_timestamp_ms=max(times),
-            record_count=len(spans),
+            max_timestamp_ms=int(times.max()),
+            record_count=len(times),
         ),
         body if codec is Codec.NONE else compress(codec, body),
     )
 
 
-def _with_base_timestamp(payload: bytes, spans: Sequence[Span], times: Sequence[int], base_ms: int) -> bytes:
-    body = bytearray()
-    for (*_, rest, end), timestamp_ms in zip(spans, times, strict=True):
-        delta = varlong(timestamp_ms - base_ms)
-        body += varint(1 + len(delta) + end - rest)
-        body.append(0)  # a record's attributes: no bit is in use
-        body += delta
-        body += payload[rest:end]
-    return bytes(body)
+def _runs(records: RecordColumns) -> list[bytes]:
+    """The records' bytes, those that stand one behind the other as one."""
+    starts, ends = records.starts, records.ends
+    gaps = np.flatnonzero(starts[1:] != ends[:-1])
+    first = starts[np.append(0, gaps + 1)].tolist()
+    last = ends[np.append(gaps, len(ends) - 1)].tolist()
+    return [records.stream[start:end] for start, end in zip(first, last, strict=True)]
+
+
+def _with_timestamp_deltas(records: RecordColumns, deltas: Integers) -> bytes:
+    stream = records.stream
+    pieces: list[bytes] = []
+    for delta, rest, end in zip(deltas.tolist(), records.rests.tolist(), records.ends.tolist(), strict=True):
+        pieces += (_front(delta, end - rest), stream[rest:end])
+    return b"".join(pieces)
+
+
+@lru_cache(4096)  # sizes and times of a batch's records are often few
+def _front(timestamp_delta_ms: int, rest_bytes: int) -> bytes:
+    """A record up to its timestamp delta: length, attributes, of which no bit is in use, and the delta."""
+    delta = varlong(timestamp_delta_ms)
+    return varint(1 + len(delta) + rest_bytes) + b"\0" + delta
 
 
 def without_records(header: BatchHeader) -> bytes:

@@ -9,8 +9,9 @@ import pytest
 from kstream.errors import ApiError
 from kstream.log.analysis import Origin
 from kstream.log.cleanable import cleanable
-from kstream.log.compaction import Compaction, CompactionAborted
+from kstream.log.compaction import Compaction
 from kstream.log.config import LogConfig
+from kstream.log.errors import CompactionAborted
 from kstream.log.partition import PartitionLog
 from kstream.log.timestamps import OffsetAndTimestamp
 from kstream.records.batch import TimestampType

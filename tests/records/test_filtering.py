@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import pytest
+from itertools import compress
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kstream.records.batch import TimestampType, check_crc, read_header
 from kstream.records.builder import build_batch
+from kstream.records.columns import RecordColumns, read_columns
 from kstream.records.compression import Codec
-from kstream.records.errors import CorruptBatch
-from kstream.records.filtering import iter_spans, with_records, without_records
+from kstream.records.filtering import with_records, without_records
 from kstream.records.record import Record, iter_records, records_payload
+from tests.log.support import no_pause
 
 BYTES = st.none() | st.binary(max_size=200)
+
+
+def columns_of(batch: bytes) -> RecordColumns:
+    header = read_header(batch)
+    return read_columns([records_payload(batch, header)], [header.record_count], no_pause)
+
+
 RECORDS = st.lists(
     st.tuples(
         st.integers(-(2**40), 2**40),
@@ -53,16 +63,12 @@ def test_the_records_that_stay_are_as_they_were(
     )
     header = read_header(batch)
     before = list(iter_records(batch))
-    payload = records_payload(batch, header)
-    spans = list(iter_spans(payload, header.record_count))
-    assert [(span[0], span[1], span[2]) for span in spans] == [
-        (record.offset - 1000, record.key, record.value is not None) for record in before
-    ]
-    stay = data.draw(st.sets(st.integers(0, len(spans) - 1), min_size=1))
-    made = with_records(header, payload, [spans[at] for at in sorted(stay)], horizon_ms)
+    stay = data.draw(st.lists(st.booleans(), min_size=len(before), max_size=len(before)).filter(any))
+    columns = columns_of(batch)
+    made = with_records(header, columns.take(np.array(stay)), horizon_ms)
     check_crc(made, 0, len(made))
     after = read_header(made)
-    assert list(iter_records(made)) == [before[at] for at in sorted(stay)]
+    assert list(iter_records(made)) == list(compress(before, stay))
     assert after.delete_horizon_ms == horizon_ms
     assert (after.codec, after.last_offset, after.last_sequence, after.is_log_append_time) == (
         codec,
@@ -70,12 +76,7 @@ def test_the_records_that_stay_are_as_they_were(
         header.last_sequence,
         header.is_log_append_time,
     )
-    again = with_records(
-        after,
-        records_payload(made, after),
-        list(iter_spans(records_payload(made, after), after.record_count)),
-        horizon_ms,
-    )
+    again = with_records(after, columns_of(made), horizon_ms)
     assert list(iter_records(again)) == list(iter_records(made))
 
 
@@ -95,23 +96,3 @@ def test_a_header_alone() -> None:
     assert list(iter_records(empty)) == []
     assert (header.base_offset, header.last_offset, header.last_sequence) == (5, 9, 15)
     assert (header.max_timestamp_ms, header.delete_horizon_ms, header.codec) == (71, None, Codec.NONE)
-
-
-@given(st.data())
-def test_other_bytes_are_refused_and_nothing_else(data: st.DataObject) -> None:
-    batch = bytearray(build_batch([(1, b"key", b"value"), (2, None, None, [("h", b"x")])]))
-    payload = bytearray(records_payload(batch, read_header(batch)))
-    at = data.draw(st.integers(0, len(payload) - 1))
-    payload[at] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.integers(0, len(payload)))
-    try:
-        spans = list(iter_spans(bytes(payload[:cut]), 2))
-    except CorruptBatch:
-        return
-    assert len(spans) == 2
-    assert spans[-1][-1] == cut
-
-
-def test_a_negative_count_is_refused() -> None:
-    with pytest.raises(CorruptBatch):
-        list(iter_spans(b"", -1))
