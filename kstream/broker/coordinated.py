@@ -190,8 +190,9 @@ class Coordinated(Generic[S]):
                     batch = build_batch(records, codec=self._codec)
                     result = await self.partition.append(batch, (read_header(batch),), now_ms=records[-1][0])
                     if self._on_stored is not None:
-                        for offset, record in enumerate(unstored, result.base_offset):
-                            self._on_stored(record, offset)
+                        stored = zip(unstored, records, strict=True)
+                        for offset, (record, (timestamp_ms, *_)) in enumerate(stored, result.base_offset):
+                            self._on_stored(record, offset, timestamp_ms)
             except (ApiError, LogStorageError) as error:
                 log.error("%s-%d: %s", self.partition.topic_name, self.partition.index, error)
                 self._fail(replies)

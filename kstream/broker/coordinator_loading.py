@@ -56,5 +56,5 @@ def _replay_batch(
             continue
         shard.replay(decoded, producer_id=producer_id)
         if on_stored is not None:
-            on_stored(decoded, record.offset)
+            on_stored(decoded, record.offset, record.timestamp_ms)
     return unknown

@@ -117,9 +117,13 @@ class CoordinatorRuntime(Generic[S]):
 
     def at_rest(self, key: str) -> Coordinated[S] | None:
         """The partition of a key, if it is loaded and nothing waits to be written. HOT."""
-        image = self._metadata.image.topics_by_name.get(self.topic)
-        found = None if image is None else self._loaded.get(partition_for(key, len(image.partitions)))
+        found = self.loaded_for(key)
         return found if found is not None and found.is_at_rest else None
+
+    def loaded_for(self, key: str) -> Coordinated[S] | None:
+        """The partition of a key, if it is loaded."""
+        image = self._metadata.image.topics_by_name.get(self.topic)
+        return None if image is None else self._loaded.get(partition_for(key, len(image.partitions)))
 
     async def load_all(self) -> list[Coordinated[S]]:
         """Every partition that has records, loaded.

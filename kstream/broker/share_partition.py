@@ -100,7 +100,8 @@ class SharePartition:
         elif self._queue is None or self._queue.rules is not rules:
             from kstream.broker.share_queue import PartitionQueue  # most groups need none
 
-            self._queue = PartitionQueue(self.partition, self.window, rules, self._clock)
+            released = self._storing.release_times()
+            self._queue = PartitionQueue(self.partition, self.window, rules, self._clock, released)
         return self._queue
 
     @property

@@ -25,6 +25,7 @@ from kstream.shares.limits import Acquired, ShareLimits
 from kstream.shares.locks import Lock
 from kstream.shares.queue.queue import ShareQueue
 from kstream.shares.queue.rules import QueueRules
+from kstream.shares.release_times import ReleaseTimes
 from kstream.shares.window import ShareWindow
 
 _READ_BYTES = 1 << 20
@@ -37,9 +38,16 @@ _STEPS_MAX = 16
 class PartitionQueue:
     """`rules` are those that the queue was made for: others want another one, over the same window."""
 
-    def __init__(self, partition: Partition, window: ShareWindow, rules: QueueRules, clock: Clock) -> None:
+    def __init__(
+        self,
+        partition: Partition,
+        window: ShareWindow,
+        rules: QueueRules,
+        clock: Clock,
+        released: ReleaseTimes | None,
+    ) -> None:
         self.rules = rules
-        self.queue = ShareQueue(window, rules)
+        self.queue = ShareQueue(window, rules, released=released)
         self._partition = partition
         self._window = window
         self._clock = clock

@@ -31,7 +31,8 @@ from kstream.log.directory import LogDirectory
 from kstream.log.errors import LogStorageError, OffsetOutOfRange
 from kstream.records.compression import Codec
 from kstream.shares import state_operations
-from kstream.shares.state_shard import ShareStateShard
+from kstream.shares.release_times import ReleaseTimes
+from kstream.shares.state_shard import ShareStateShard, UnwrittenLetters
 from kstream.shares.state_store import KEYS, VALUES, ShareKey, ShareStateSettings
 from kstream.wire.messages import (
     delete_share_group_state,
@@ -121,10 +122,25 @@ class ShareStates:
             with_records=[index for topic, index in directory.partition_keys() if topic == SHARE_STATE_TOPIC],
             codec=Codec(_int(config, "share.coordinator.state.topic.compression.codec")),
             gathers=False,  # Share partitions do, before they write.
+            on_effect=self._on_effect,
         )
+        self._on_unwritten: Callable[[list[ShareKey]], None] = lambda keys: None
         self._deleted_topics: set[bytes] = set()
         self._topics_deleted = trio.Event()
         metadata.on_change(self._on_metadata)
+
+    def on_unwritten_letters(self, callback: Callable[[list[ShareKey]], None]) -> None:
+        """Have somebody told, when states are loaded, which have records that were to become dead letters."""
+        self._on_unwritten = callback
+
+    def _on_effect(self, effect: object, leader_epoch: int) -> None:
+        assert isinstance(effect, UnwrittenLetters)
+        self._on_unwritten(effect.keys)
+
+    def release_times(self, key: ShareKey) -> ReleaseTimes | None:
+        """When records of a share partition whose state was read were let go of; None if none ever was."""
+        coordinated = self._runtime.loaded_for(key.coordinator_key)
+        return None if coordinated is None else coordinated.shard.release_times(key)
 
     async def ensure_topic(self) -> None:
         """Create `__share_group_state` if it is not there.

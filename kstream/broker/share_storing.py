@@ -14,6 +14,7 @@ import trio
 from kstream.broker.share_states import ShareStates
 from kstream.errors import ApiError, ErrorCode
 from kstream.shares.changes import Change
+from kstream.shares.release_times import ReleaseTimes
 from kstream.shares.state_store import ShareKey
 from kstream.shares.window import ShareWindow
 from kstream.wire.messages.write_share_group_state import PartitionData, StateBatch
@@ -78,6 +79,10 @@ class ShareStoring:
         self._coordinator_key = key.coordinator_key
         self._collecting: _Commit | None = None
         self._at_work = 0
+
+    def release_times(self) -> ReleaseTimes | None:
+        """When records were let go of, as the stored state knows; None if none ever was."""
+        return self._states.release_times(self._key)
 
     @property
     def is_at_work(self) -> bool:

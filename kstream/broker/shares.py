@@ -79,8 +79,11 @@ class Shares:
         self._left: list[ShareSession] = []
         self._letters = DeadLetterWriter(config, partitions=partitions, metadata=metadata, clock=clock)
         self._dead: list[tuple[SharePartition, DeadLetters]] = []
+        self._unwritten: list[ShareKey] = []
+        """Share partitions that have dead letters to write, and must be loaded for that."""
         self._has_dead = trio.Event()
         self._has_work = trio.Event()
+        states.on_unwritten_letters(self._on_unwritten)
         metadata.on_change(self._on_metadata)
         config.on_change(lambda _: self._configs.clear())
 
@@ -125,6 +128,10 @@ class Shares:
         return found
 
     # Share partitions
+
+    def __len__(self) -> int:
+        """How many share partitions are loaded."""
+        return len(self._loaded)
 
     def counts_of(self, key: ShareKey) -> ShareCounts | None:
         """What has become of records since the start; None if nobody has fetched any."""
@@ -309,14 +316,35 @@ class Shares:
             nursery.start_soon(self._watch_forever)
             nursery.start_soon(self._write_dead_forever)
 
+    def _on_unwritten(self, keys: Sequence[ShareKey]) -> None:
+        self._unwritten += keys
+        self._has_dead.set()
+
     async def _write_dead_forever(self) -> None:
         while True:
             await self._has_dead.wait()
             self._has_dead = trio.Event()
+            await self._write_dead()
+            while self._unwritten:  # one after the other: there may be very many
+                await self._take_up(self._unwritten.pop())
+                await self._write_dead()
+
+    async def _take_up(self, key: ShareKey) -> None:
+        """Load a share partition for its dead letters, whether or not anybody comes to fetch."""
+        try:
+            await self._partitions.wait_open(key.topic_id, key.partition)
+            self._drop_if_unused(await self.get(key))
+        except ApiError as error:
+            if key.topic_id in self._metadata.image.topics_by_id:
+                log.warning("%s: dead letters wait until it is fetched: %s", key.coordinator_key, error)
+
+    async def _write_dead(self) -> None:
+        while self._dead:
             given_up, self._dead = self._dead, []
             for share, dead in given_up:
                 if share.is_gone:
-                    continue  # Whoever loads it again finds them.
+                    self._unwritten.append(share.key)
+                    continue
                 config = self.config_of(share.key.group_id)
                 destination = Destination(config.dead_letter_topic, config.copies_dead_records)
                 try:

@@ -38,9 +38,11 @@ class Shard(Protocol):
 
 @runtime_checkable
 class TracksOffsets(Protocol):
-    """A shard that knows where its records stand, because it says which of them the log can lose."""
+    """A shard that knows where its records stand and since when, because it says which of them the log can
+    lose, or goes by their times.
+    """
 
-    def on_stored(self, record: CoordinatorRecord, offset: int) -> None:
+    def on_stored(self, record: CoordinatorRecord, offset: int, timestamp_ms: int) -> None:
         """A record that was replayed stands in the log at this offset. Called in the order of replay,
         when the record is written; while loading, at once.
         """

@@ -93,6 +93,12 @@ class StateBatches:
             high += 1
         batches[low:high] = _joined(pieces)
 
+    def at(self, offset: int) -> StateBatch | None:
+        """The batch that an offset is in."""
+        index = bisect_left(self._batches, offset, key=_last_offset)
+        found = self._batches[index] if index < len(self._batches) else None
+        return found if found is not None and found.first_offset <= offset else None
+
     def cut_before(self, start_offset: int) -> None:
         """Forget what is below an offset; -1 forgets nothing."""
         if start_offset == NO_OFFSET:

@@ -74,8 +74,9 @@ class ShareWindow:
             if state is RecordState.ACQUIRED:
                 state = RecordState.AVAILABLE
             if state is RecordState.ARCHIVING:
-                too_often = count >= limits.delivery_count_max
-                cause = Cause.DELIVERED_TOO_OFTEN if too_often else Cause.REJECTED
+                cause = Cause.REJECTED if count else Cause.EXPIRED
+                if count >= limits.delivery_count_max:
+                    cause = Cause.DELIVERED_TOO_OFTEN
                 dead_letters.append(DeadLetters(first, last, count, cause))
             window.batches.append(InFlightBatch(Run(first, last, state, count)))
             if state.is_terminal:

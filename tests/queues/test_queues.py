@@ -48,6 +48,29 @@ def test_backoff_wakes_the_fetch_that_waits_for_the_record(broker: Broker) -> No
         assert worker.receive() == [(0, 2)]
 
 
+@pytest.mark.parametrize("what", ["crash", "leave"])
+def test_backoff_outlives_the_broker_and_the_last_worker(broker: Broker, what: str) -> None:
+    configured(broker, kstream_queue_backoff_ms=60_000)
+    for value in ("fails", "succeeds", "fails later"):
+        broker.produce("jobs", value)
+    with Worker(broker, "workers", "jobs") as worker:
+        assert offsets(worker.fetch(3)) == [0, 1, 2]
+        assert worker.fetch(3, settle={0: RELEASE, 1: ACCEPT}) == []
+        broker.clock.advance(seconds=20)
+        assert worker.fetch(3, settle={2: RELEASE}) == []
+    if what == "crash":
+        broker.crash()
+        broker.restart()
+    broker.clock.advance(seconds=30)
+    with Worker(broker, "workers", "jobs", is_first=False) as worker:
+        assert worker.fetch(3) == []
+        broker.clock.advance(seconds=10)
+        assert worker.fetch(3) == [(0, 2)]
+        worker.send(3, wait_ms=100_000)
+        broker.clock.advance(seconds=20)
+        assert worker.receive() == [(2, 2)]
+
+
 def test_expired_records_go_and_the_queue_moves_on(broker: Broker) -> None:
     configured(broker, kstream_queue_ttl_ms=1000)
     broker.produce("jobs", "old")

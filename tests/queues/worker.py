@@ -62,7 +62,7 @@ class Worker:
         self._member_id = str(uuid.uuid4())
         self._epoch = 0
         answer = self.client.request(MetadataRequest(topics=[MetadataRequestTopic(name=topic)]), 12)
-        self._topic_id = answer.topics[0].topic_id
+        self.topic_id = answer.topics[0].topic_id
         self._begin(is_first=is_first)
 
     def __enter__(self) -> Self:
@@ -73,13 +73,13 @@ class Worker:
 
     def _begin(self, *, is_first: bool) -> None:
         """Wait for the coordinator of the group's state, and begin the state, as the group's would."""
-        key = f"{self._group}:{format_uuid(self._topic_id)}:0"
+        key = f"{self._group}:{format_uuid(self.topic_id)}:0"
         wanted = FindCoordinatorRequest(key_type=_SHARE_KEY, coordinator_keys=[key])
         self._until(lambda: self.client.request(wanted, 6).coordinators[0].error_code == 0)
         if not is_first:
             return
         partition = initializing.PartitionData(partition=0, state_epoch=0, start_offset=0)
-        data = initializing.InitializeStateData(topic_id=self._topic_id, partitions=[partition])
+        data = initializing.InitializeStateData(topic_id=self.topic_id, partitions=[partition])
         request = initializing.InitializeShareGroupStateRequest(group_id=self._group, topics=[data])
         self._until(lambda: self.client.request(request, 0).results[0].partitions[0].error_code == 0)
 
@@ -108,7 +108,7 @@ class Worker:
             max_records=count,
             batch_size=count,
             share_acquire_mode=1,
-            topics=[FetchTopic(topic_id=self._topic_id, partitions=[partition])],
+            topics=[FetchTopic(topic_id=self.topic_id, partitions=[partition])],
         )
         self.client.send(request, 2)
         self._epoch += 1

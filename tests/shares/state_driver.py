@@ -39,13 +39,13 @@ class FixedTopics:
 
 
 class StateDriver:
-    """A shard at work. `log` has (offset, key, value)."""
+    """A shard at work. `log` has (offset, key, value, time)."""
 
     def __init__(self, settings: ShareStateSettings | None = None) -> None:
         self.settings = settings or ShareStateSettings()
         self.topics = FixedTopics()
         self.now_ms = START_MS
-        self.log: list[tuple[int, bytes, bytes | None]] = []
+        self.log: list[tuple[int, bytes, bytes | None, int]] = []
         self.end_offset = 0
         self.restart()
 
@@ -54,12 +54,12 @@ class StateDriver:
         self.shard = ShareStateShard(self.settings, self.topics)
         self.follower = ShareStateShard(self.settings, self.topics)
         self.timers = TimerHeap()
-        for offset, key, value in self.log:
+        for offset, key, value, timestamp_ms in self.log:
             record = DECODER.decode(key, value)
             assert record is not None
             for shard in (self.shard, self.follower):
                 shard.replay(record)
-                shard.on_stored(record, offset)
+                shard.on_stored(record, offset, timestamp_ms)
         self.carry_out(self.shard.on_loaded(self.now_ms))
 
     def prune(self) -> None:
@@ -72,12 +72,12 @@ class StateDriver:
         for record in outcome.records:
             key, value = encode_record(record)
             self.shard.replay(record)
-            self.shard.on_stored(record, self.end_offset)
+            self.shard.on_stored(record, self.end_offset, self.now_ms)
             decoded = DECODER.decode(key, value)
             assert decoded is not None
             self.follower.replay(decoded)
-            self.follower.on_stored(decoded, self.end_offset)
-            self.log.append((self.end_offset, key, value))
+            self.follower.on_stored(decoded, self.end_offset, self.now_ms)
+            self.log.append((self.end_offset, key, value, self.now_ms))
             self.end_offset += 1
         for timer, delay_ms in outcome.timers.items():
             if delay_ms is not None:

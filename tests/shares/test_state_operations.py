@@ -18,7 +18,7 @@ AVAILABLE, ACKNOWLEDGED, ARCHIVED = 0, 2, 4
 
 def _kinds(driver: StateDriver) -> list[str]:
     kinds = []
-    for _, key, value in driver.log:
+    for _, key, value, _ in driver.log:
         record = DECODER.decode(key, value)
         assert record is not None
         if isinstance(record.key, ShareUpdateKey):
@@ -30,7 +30,7 @@ def _kinds(driver: StateDriver) -> list[str]:
 
 
 def _snapshots(driver: StateDriver) -> list[ShareSnapshotValue]:
-    values = [record.value for _, key, value in driver.log if (record := DECODER.decode(key, value))]
+    values = [record.value for _, key, value, _ in driver.log if (record := DECODER.decode(key, value))]
     return [value for value in values if isinstance(value, ShareSnapshotValue)]
 
 

@@ -22,13 +22,15 @@ from kstream.shares.queue.key_order import KeyOrder
 from kstream.shares.queue.ready import Ready, pop
 from kstream.shares.queue.rules import QueueRules
 from kstream.shares.queue.schedule import Schedule
+from kstream.shares.release_times import ReleaseTimes
 from kstream.shares.settling import give_up
 from kstream.shares.states import RecordState
 from kstream.shares.window import ShareWindow
 
 
 class ShareQueue:
-    """The records of one window, by what is special about them. `now_ms` is wall-clock time throughout.
+    """The records of one window, by what is special about them. `now_ms` is wall-clock time throughout, as
+    are the times at which records were `released`.
 
     `looked_to` is the offset behind the last record that it knows; the owner reads on from there and calls
     `admit`, as long as `looks_ahead` says so.
@@ -40,6 +42,7 @@ class ShareQueue:
         rules: QueueRules,
         *,
         look_from: int | None = None,
+        released: ReleaseTimes | None = None,
         random: Random | None = None,
     ) -> None:
         self.window = window
@@ -47,6 +50,7 @@ class ShareQueue:
         self.looked_to = window.start_offset if look_from is None else min(look_from, window.start_offset)
         self.owner_id: str | None = None
         """The member that has the whole partition, where the rules give it to one."""
+        self._released = released
         self._random = random or Random()
         self._waiting = Schedule()
         self._expiring = Schedule()
@@ -140,11 +144,23 @@ class ShareQueue:
         if entry.expires_ms:
             self._expires_ms[offset] = entry.expires_ms
             self._expiring.add(entry.expires_ms, offset)
+        due_ms = entry.due_ms
+        if run.delivery_count:
+            due_ms = max(due_ms, self._held_until_ms(offset, run.delivery_count))
         is_first = not self.rules.is_ordered_by_key or self._keys.add(offset, record.key)
         if is_first:
-            self._offer(offset, entry.due_ms)
-        elif entry.due_ms:
-            self._due_ms[offset] = entry.due_ms
+            self._offer(offset, due_ms)
+        elif due_ms:
+            self._due_ms[offset] = due_ms
+
+    def _held_until_ms(self, offset: int, delivery_count: int) -> int:
+        """Until when a record is held back that was let go of before this queue came."""
+        held_ms = self._backoff_ms(delivery_count)
+        released_ms = self._released.time_ms_of(offset) if held_ms and self._released is not None else 0
+        return released_ms + held_ms if released_ms else 0
+
+    def _backoff_ms(self, delivery_count: int) -> int:
+        return self.rules.backoff_of(delivery_count, self._random.random())
 
     def _offer(self, offset: int, due_ms: int = 0) -> None:
         """A record may be delivered, from a time on."""
@@ -242,7 +258,7 @@ class ShareQueue:
             self.owner_id = None
 
     def _come_back(self, first: int, last: int, delivery_count: int, now_ms: int) -> None:
-        held_ms = self.rules.backoff_of(delivery_count, self._random.random())
+        held_ms = self._backoff_ms(delivery_count)
         due_ms = now_ms + held_ms if held_ms else 0
         for offset in range(first, last + 1):
             self._offer(offset, due_ms)

@@ -10,6 +10,7 @@ from kstream.shares.limits import Acknowledgement, AcknowledgeType, ShareLimits
 from kstream.shares.locks import Lock
 from kstream.shares.queue.queue import ShareQueue
 from kstream.shares.queue.rules import QueueRules
+from kstream.shares.release_times import ReleaseTimes
 from kstream.shares.settling import acknowledge, expire, release, settle
 from kstream.shares.state_batches import StateBatches
 from kstream.shares.window import ShareWindow
@@ -53,14 +54,15 @@ class Driver:
         self.now_ms = NOW_MS
         self.stored = StateBatches()
         self.stored_start = 0
+        self.released = ReleaseTimes()
         self.queue = self._load()
 
     def _load(self) -> ShareQueue:
         window, _ = ShareWindow.load(self.stored_start, list(self.stored), self.limits)
-        return ShareQueue(window, self.rules, look_from=0, random=Random(1))
+        return ShareQueue(window, self.rules, look_from=0, released=self.released, random=Random(1))
 
     def restart(self) -> None:
-        """Only what was stored is left."""
+        """Only what was stored is left, and when."""
         self.queue = self._load()
 
     @property
@@ -123,6 +125,7 @@ class Driver:
         if is_stored:
             for batch in change.state_batches:
                 self.stored.merge(batch)
+            self.released.note(change.state_batches, self.stored_start, self.now_ms)
         settle(self.window, change, is_stored=is_stored, limits=self.limits, now_ms=self.now_ms)
         self.queue.on_change(change, is_stored=is_stored, now_ms=self.now_ms)
         if is_stored:

@@ -104,7 +104,6 @@ class Queues(RuleBasedStateMachine):
         self.driver.restart()
         # What was out is available again, at once; of unstored deliveries nobody knows.
         self.out.clear()
-        self.held_until.clear()
         for offset in list(self.delivered):
             stored = [each for each in self.driver.stored if each.first_offset <= offset <= each.last_offset]
             self.delivered[offset] = stored[0].delivery_count if stored else 0
