@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import trio
 
@@ -21,7 +21,7 @@ from kstream.coordinator.shard import Shard, TracksOffsets
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.errors import LogStorageError
 from kstream.log.partition import Origin
-from kstream.records.batch import read_header
+from kstream.records.batch import BatchHeader, read_header
 from kstream.records.builder import build_batch
 from kstream.records.compression import Codec
 
@@ -63,6 +63,16 @@ class Reply:
         if self.error is not None:
             raise ApiError(self.error)
         return self.response
+
+
+class _Collected(NamedTuple):
+    """What is written in one batch, and what follows from that."""
+
+    number: int
+    records: list[tuple[int, bytes | None, bytes | None]]
+    unstored: list[CoordinatorRecord]
+    replies: list[tuple[Reply, Any]]
+    effects: list[object]
 
 
 class Coordinated(Generic[S]):
@@ -110,6 +120,34 @@ class Coordinated(Generic[S]):
     def is_at_rest(self) -> bool:
         """Whether all that was decided is written."""
         return not self._records and self._written_one is None
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether `perform_at_once` can be called: nobody writes, and nobody has to wait for a write."""
+        return self._written_one is None and not self._failed and self.partition.appends_at_once
+
+    def perform_at_once(self, operation: Operation[S]) -> Any:
+        """Run an operation that answers at once, and write its records; its reply. HOT.
+
+        What was collected before is written with it.
+
+        Raises:
+            ApiError: what the operation raises; NOT_COORDINATOR if its records could not be written.
+        """
+        reply = Reply()
+        self.carry_out(operation(self.shard, self._now_ms(), reply))
+        if self._records:
+            collected = self._take_collected()
+            try:
+                batch, header = self._batch_of(collected)
+                result = self.partition.append_at_once(batch, (header,), now_ms=collected.records[-1][0])
+            except (ApiError, LogStorageError) as error:
+                self._on_refused(collected, error)
+            else:
+                self._on_written(collected, result.base_offset)
+        if reply.error is not None:
+            raise ApiError(reply.error)
+        return reply.response
 
     async def perform(self, operation: Operation[S]) -> Any:
         """Run an operation and wait for its reply.
@@ -181,29 +219,44 @@ class Coordinated(Generic[S]):
             if self._gathers:
                 # Others that are ready to run may have something for the same batch.
                 await trio.lowlevel.checkpoint()
-            number, records, replies = self._collecting, self._records, self._replies
-            effects, unstored = self._effects, self._unstored
-            self._collecting, self._records, self._replies, self._effects = number + 1, [], [], []
-            self._unstored = []
+            collected = self._take_collected()
+            base_offset = -1
             try:
-                if records and not self._failed:
-                    batch = build_batch(records, codec=self._codec)
-                    result = await self.partition.append(batch, (read_header(batch),), now_ms=records[-1][0])
-                    if self._on_stored is not None:
-                        stored = zip(unstored, records, strict=True)
-                        for offset, (record, (timestamp_ms, *_)) in enumerate(stored, result.base_offset):
-                            self._on_stored(record, offset, timestamp_ms)
+                if collected.records and not self._failed:
+                    batch, header = self._batch_of(collected)
+                    now_ms = collected.records[-1][0]
+                    base_offset = (await self.partition.append(batch, (header,), now_ms=now_ms)).base_offset
             except (ApiError, LogStorageError) as error:
-                log.error("%s-%d: %s", self.partition.topic_name, self.partition.index, error)
-                self._fail(replies)
+                self._on_refused(collected, error)
                 return
-            self._written = number
-            self._carry_effects(effects)
-            for reply, response in replies:
-                reply.send(response)
+            self._on_written(collected, base_offset)
         finally:
             self._written_one = None
             done.set()
+
+    def _take_collected(self) -> _Collected:
+        collected = _Collected(self._collecting, self._records, self._unstored, self._replies, self._effects)
+        self._collecting += 1
+        self._records, self._unstored, self._replies, self._effects = [], [], [], []
+        return collected
+
+    def _batch_of(self, collected: _Collected) -> tuple[bytes, BatchHeader]:
+        batch = build_batch(collected.records, codec=self._codec)
+        return batch, read_header(batch)
+
+    def _on_written(self, collected: _Collected, base_offset: int) -> None:
+        if self._on_stored is not None and base_offset >= 0:
+            stored = zip(collected.unstored, collected.records, strict=True)
+            for offset, (record, (timestamp_ms, *_)) in enumerate(stored, base_offset):
+                self._on_stored(record, offset, timestamp_ms)
+        self._written = collected.number
+        self._carry_effects(collected.effects)
+        for reply, response in collected.replies:
+            reply.send(response)
+
+    def _on_refused(self, collected: _Collected, error: Exception) -> None:
+        log.error("%s-%d: %s", self.partition.topic_name, self.partition.index, error)
+        self._fail(collected.replies)
 
     async def write_alone(self, prepare: Callable[[], bytes | None]) -> None:
         """Write a batch that cannot be one with others, behind all that was collected before.

@@ -110,6 +110,25 @@ class CoordinatorRuntime(Generic[S]):
             self._unload(index)
             raise
 
+    def perform_at_once(self, key: str, operation: Operation[S]) -> Any:
+        """The same without waiting, for an operation that never replies with None: it does where the shard is
+        not loaded, or would have to wait, and then nothing was done. HOT.
+
+        Raises:
+            ApiError: NOT_COORDINATOR, or what the operation raises.
+        """
+        index = self.partition_of(key)
+        coordinated = self._loaded.get(index)
+        if coordinated is None or not coordinated.is_prompt:
+            return None
+        try:
+            return coordinated.perform_at_once(operation)
+        except ApiError:
+            raise
+        except Exception:
+            self._unload(index)
+            raise
+
     async def coordinated(self, index: int) -> Coordinated[S]:
         """One partition, loaded. Raises ApiError: NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS."""
         found = self._loaded.get(index)

@@ -70,6 +70,12 @@ class SlowReplica:
     def flushed_offset(self) -> int:
         return self.replica.flushed_offset
 
+    def append_at_once(
+        self, buffer: memoryview | bytes, headers: Sequence[BatchHeader], *, leader_epoch: int, now_ms: int
+    ) -> AppendResult:
+        """As the replica; nobody asks for it."""
+        return self.replica.append_at_once(buffer, headers, leader_epoch=leader_epoch, now_ms=now_ms)
+
     async def append(
         self,
         buffer: memoryview | bytes,

@@ -160,6 +160,21 @@ class Partition:
             self._wake(len(buffer))
         return result
 
+    def append_at_once(
+        self, buffer: memoryview | bytes, headers: Sequence[BatchHeader], *, now_ms: int
+    ) -> AppendResult:
+        """As `append`, where `appends_at_once`.
+
+        Raises:
+            LogStorageError: the disk refused.
+        """
+        result = self.replica.append_at_once(buffer, headers, leader_epoch=self.leader_epoch, now_ms=now_ms)
+        self.traffic.bytes_in += len(buffer)
+        self.changes += 1
+        if self.waiters:
+            self._wake(len(buffer))
+        return result
+
     async def read(
         self, offset: int, size_bytes_max: int, *, end_offset: int, min_one_batch: bool
     ) -> LogSlice:

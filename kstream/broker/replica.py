@@ -48,6 +48,10 @@ class Replica(Protocol):
         """Whether `append` waits for nothing, so that nothing can come in between."""
         ...
 
+    def append_at_once(
+        self, buffer: memoryview | bytes, headers: Sequence[BatchHeader], *, leader_epoch: int, now_ms: int
+    ) -> AppendResult: ...
+
     async def append(
         self,
         buffer: memoryview | bytes,
@@ -94,6 +98,12 @@ class LocalReplica:
             LogStorageError: the disk refused; the log is as it was before.
         """
         return self.log.append(buffer, headers, leader_epoch=leader_epoch, now_ms=now_ms, origin=origin)
+
+    def append_at_once(
+        self, buffer: memoryview | bytes, headers: Sequence[BatchHeader], *, leader_epoch: int, now_ms: int
+    ) -> AppendResult:
+        """The same, for who cannot wait."""
+        return self.log.append(buffer, headers, leader_epoch=leader_epoch, now_ms=now_ms)
 
     async def read(
         self, offset: int, size_bytes_max: int, *, end_offset: int, min_one_batch: bool

@@ -221,6 +221,21 @@ class ShareStates:
             waits_for_loading=True,
         )
 
+    def write_own_at_once(
+        self, key: ShareKey, coordinator_key: str, wanted: write_share_group_state.PartitionData
+    ) -> bool:
+        """The same without waiting; False, with nothing done, where that cannot be. HOT.
+
+        Raises ApiError.
+        """
+        if SHARE_STATE_TOPIC not in self._metadata.image.topics_by_name:
+            return False
+        reply = self._runtime.perform_at_once(
+            coordinator_key,
+            lambda shard, now_ms, token: state_operations.write(shard.store, key, wanted, token, now_ms),
+        )
+        return reply is not None
+
     async def delete(
         self, request: DeleteShareGroupStateRequest, *, is_own: bool = True
     ) -> DeleteShareGroupStateResponse:

@@ -90,42 +90,46 @@ class ShareStoring:
         return self._at_work > 0
 
     async def store(self, change: Change) -> None:
-        """Return once a change is stored and settled. Raises ApiError if it could not be stored."""
+        """Return once a change is stored and settled. Raises ApiError if it could not be stored. HOT."""
         commit = self._collecting
-        if commit is None:
-            await self._store_all(_Commit(change))
+        if commit is not None:
+            commit.changes.append(change)
+            if commit.done is None:
+                commit.done = trio.Event()
+            await commit.done.wait()
+            if commit.error is not None:
+                raise ApiError(commit.error.code, commit.error.message)
             return
-        commit.changes.append(change)
-        if commit.done is None:
-            commit.done = trio.Event()
-        await commit.done.wait()
-        if commit.error is not None:
-            raise ApiError(commit.error.code, commit.error.message)
+        commit = _Commit(change)
+        self._at_work += 1
+        try:
+            if self._gathers():
+                self._collecting = commit
+                try:
+                    await trio.lowlevel.checkpoint()
+                finally:
+                    # Also if the connection is gone: what has changed must be settled, of others, too.
+                    self._collecting = None
+                    await self._store_all(commit)
+            else:
+                await self._store_all(commit)
+        finally:
+            self._at_work -= 1
 
     async def _store_all(self, commit: _Commit) -> None:
-        self._at_work += 1
-        # Shielded: what has changed must be settled, whatever happens to the connection that asked for it.
-        with trio.CancelScope(shield=True):
-            try:
-                if self._gathers():
-                    self._collecting = commit
-                    try:
-                        await trio.lowlevel.checkpoint()
-                    finally:
-                        self._collecting = None
-                await self.write(commit.changes)
-            except ApiError as error:
-                commit.error = error
-                raise
-            except Exception as error:
-                commit.error = ApiError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error))
-                raise
-            finally:
-                self._at_work -= 1
-                for change in commit.changes:
-                    self._settle(change, commit.error is None)
-                if commit.done is not None:
-                    commit.done.set()
+        try:
+            await self.write(commit.changes)
+        except ApiError as error:
+            commit.error = error
+            raise
+        except Exception as error:
+            commit.error = ApiError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error))
+            raise
+        finally:
+            for change in commit.changes:
+                self._settle(change, commit.error is None)
+            if commit.done is not None:
+                commit.done.set()
 
     async def write(self, changes: Sequence[Change]) -> None:
         """Write down where the window starts, and what has changed. Raises ApiError."""
@@ -142,7 +146,11 @@ class ShareStoring:
                 for first, last, state, count in change.state_batches
             ],
         )
+        states, key, coordinator_key = self._states, self._key, self._coordinator_key
         try:
-            await self._states.write_own(self._key, self._coordinator_key, wanted)
+            if not states.write_own_at_once(key, coordinator_key, wanted):
+                # Shielded: what is on its way must be settled, whatever happens to the connection.
+                with trio.CancelScope(shield=True):
+                    await states.write_own(key, coordinator_key, wanted)
         except ApiError as error:
             raise state_error(error.code, error.message) from None

@@ -25,17 +25,28 @@ KEY = ShareKey("g", bytes(16), 3)
 
 
 class States:
-    """A coordinator that is `open` or lets writes wait, and may answer with an error."""
+    """A coordinator that lets writes wait until it is `open`, and from then on takes them at once."""
 
     def __init__(self) -> None:
         self.written: list[PartitionData] = []
         self.open = trio.Event()
         self.error: Exception | None = None
 
+    def write_own_at_once(self, key: ShareKey, coordinator_key: str, wanted: PartitionData) -> bool:
+        if not self.open.is_set():
+            return False
+        self._take(key, coordinator_key, wanted)
+        return True
+
     async def write_own(self, key: ShareKey, coordinator_key: str, wanted: PartitionData) -> None:
-        assert (key, coordinator_key) == (KEY, KEY.coordinator_key)
         self.written.append(wanted)
         await self.open.wait()
+        if self.error is not None:
+            raise self.error
+
+    def _take(self, key: ShareKey, coordinator_key: str, wanted: PartitionData) -> None:
+        assert (key, coordinator_key) == (KEY, KEY.coordinator_key)
+        self.written.append(wanted)
         if self.error is not None:
             raise self.error
 
@@ -113,14 +124,18 @@ def test_who_is_alone_does_not_wait_for_others() -> None:
     run(test)
 
 
-def test_what_could_not_be_stored_fails_for_all_who_waited() -> None:
+@pytest.mark.parametrize("is_at_once", [True, False])
+def test_what_could_not_be_stored_fails_for_all_who_waited(is_at_once: bool) -> None:
     async def test() -> None:
         at = Storing(gathers=True)
-        at.states.open.set()
+        if is_at_once:
+            at.states.open.set()
         at.states.error = ApiError(ErrorCode.FENCED_STATE_EPOCH)
         async with trio.open_nursery() as nursery:
             for offset in (10, 11):
                 nursery.start_soon(at.store, offset)
+            await wait_all_idle()
+            at.states.open.set()
         assert sorted(at.failed) == [
             (10, ErrorCode.NOT_LEADER_OR_FOLLOWER),
             (11, ErrorCode.NOT_LEADER_OR_FOLLOWER),
@@ -154,9 +169,10 @@ def test_an_unforeseen_failure_leaves_nobody_waiting() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("is_at_once", [True, False])
 @pytest.mark.parametrize("gone", range(3))
-def test_a_connection_that_goes_takes_nobodys_change_along(gone: int) -> None:
-    """Whether it is the one that stores or one that waits beside it."""
+def test_a_connection_that_goes_takes_nobodys_change_along(gone: int, is_at_once: bool) -> None:
+    """Whether it is the one that stores or one that waits beside it, and whether it still gathers."""
 
     async def test() -> None:
         at = Storing(gathers=True)
@@ -169,6 +185,9 @@ def test_a_connection_that_goes_takes_nobodys_change_along(gone: int) -> None:
         async with trio.open_nursery() as nursery:
             for index in range(3):
                 nursery.start_soon(store, index)
+            if is_at_once:
+                at.states.open.set()
+                scopes[gone].cancel()
             await wait_all_idle()
             scopes[gone].cancel()
             await wait_all_idle()
