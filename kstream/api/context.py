@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from kstream.broker.broker import Broker
 from kstream.groups.settings import Caller
+
+
+class Repeats(Protocol):
+    """Answers requests that are like others before them."""
+
+    async def answer(self, frame: memoryview, context: RequestContext) -> list[Any] | None:
+        """None, with nothing done, for one that is not."""
+        ...
 
 
 class RequestContext:
     """One for each connection, reused: a connection has at most one request in progress."""
 
     __slots__ = (
+        "acks",
         "after_answer",
         "api_version",
         "batches_produced",
@@ -47,6 +56,8 @@ class RequestContext:
         self.local_address = local_address
         """Where this client reached the server: what Metadata advertises unless a listener says otherwise."""
         self.peer_address = peer_address
+        self.acks: Repeats | None = None
+        """Answers acknowledgements that are like this connection's earlier ones (`server.share_acks`)."""
         self.after_answer: Callable[[], Awaitable[None]] | None = None
         """What the request in progress still does once its answer is on its way, before anything else."""
         self.api_version = api_version

@@ -9,9 +9,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kstream.api.context import RequestContext
 from kstream.api.registry import handles
-from kstream.broker.share_acknowledging import acknowledge_all
+from kstream.broker.share_acknowledging import AcknowledgeResult, acknowledge_all
 from kstream.broker.share_sessions import FINAL_EPOCH, INITIAL_EPOCH, ShareSessionKey
 from kstream.errors import ApiError, ErrorCode
 from kstream.shares.limits import AcknowledgeType
@@ -32,7 +34,6 @@ LEADER_MOVED = frozenset({ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEA
 
 @handles(ApiKey.SHARE_ACKNOWLEDGE)
 async def handle(context: RequestContext, request: ShareAcknowledgeRequest) -> ShareAcknowledgeResponse:
-    shares = context.broker.shares
     try:
         member = share_member(context, request.group_id, request.member_id)
         _go_on(context, member, request.share_session_epoch)
@@ -51,10 +52,16 @@ async def handle(context: RequestContext, request: ShareAcknowledgeRequest) -> S
         is_renewing=request.is_renew_ack,
     )
     if request.share_session_epoch == FINAL_EPOCH:
-        shares.end_session(member)
-    response = ShareAcknowledgeResponse(
-        acquisition_lock_timeout_ms=shares.config_of(member.group_id).record_lock_duration_ms
-    )
+        context.broker.shares.end_session(member)
+    return answer_to(context, member, results)
+
+
+def answer_to(
+    context: RequestContext, member: ShareSessionKey, results: Mapping[tuple[bytes, int], AcknowledgeResult]
+) -> ShareAcknowledgeResponse:
+    """The answer that says what became of each partition's acknowledgements."""
+    config = context.broker.shares.config_of(member.group_id)
+    response = ShareAcknowledgeResponse(acquisition_lock_timeout_ms=config.record_lock_duration_ms)
     topics: dict[bytes, ShareAcknowledgeTopicResponse] = {}
     for (topic_id, index), (error_code, error_message) in results.items():
         if topic_id not in topics:

@@ -112,6 +112,11 @@ class ShareSessions:
             raise ApiError(ErrorCode.SHARE_SESSION_NOT_FOUND)
         return session
 
+    def is_next(self, key: ShareSessionKey, epoch: int) -> bool:
+        """Whether a request with this epoch continues a session."""
+        session = self._sessions.get(key)
+        return session is not None and session.epoch == epoch
+
     def go_on(self, key: ShareSessionKey, epoch: int) -> ShareSession:
         """The session that a request with this epoch continues.
 

@@ -16,7 +16,7 @@ from kstream.api.context import RequestContext
 from kstream.api.registry import Handler, Registration
 from kstream.broker.stats import RequestStats
 from kstream.errors import ErrorCode, ProtocolError
-from kstream.server import beats, throttling
+from kstream.server import beats, share_acks, throttling
 from kstream.server.repeats import Repeats
 from kstream.wire.apis import ApiKey, api
 from kstream.wire.codec import Part, appender, decoder, encode, join_parts
@@ -105,6 +105,10 @@ class Dispatcher:
             repeated = context.beat(frame, context)
             if repeated is not None:
                 return repeated
+        if context.acks is not None and not is_metered:
+            repeated = await context.acks.answer(frame, context)
+            if repeated is not None:
+                return repeated
         key, version, correlation_id, client_id, body = read_request_header(frame)
         endpoint = self._endpoints.get((key, version))
         if endpoint is None:
@@ -126,6 +130,8 @@ class Dispatcher:
             self._repeats.learn(frame, context, request, response, parts)
         elif key in beats.APIS:
             beats.learn(frame, context, request, response, parts)
+        elif key == ApiKey.SHARE_ACKNOWLEDGE:
+            share_acks.learn(frame, context, request, response, parts)
         return parts
 
     def read(self, frame: memoryview, context: RequestContext) -> Call | None:
