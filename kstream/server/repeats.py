@@ -10,6 +10,7 @@ Only the codecs are passed by: what is to be asked of each batch anew belongs in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from typing import cast
 
@@ -32,12 +33,16 @@ _KEPT_MAX = 4096
 _SAID_FROM = 8
 """In a request, behind API key, version and correlation id; in an answer, behind size and correlation id."""
 _NO_TAGS = (0, 0)
-"""Behind the records: of partition, topic and request, a byte each."""
+_TAGS_SIZE_BYTES = 3
+"""Behind the records: of partition, topic and request, a byte each if there are none."""
 _FLAGS_POSITION = ATTRIBUTES_POSITION + 1
 _PRODUCE = int(ApiKey.PRODUCE)
 _FLEXIBLE_FROM = flexible_from(ApiKey.PRODUCE) or 0
+_FIRST_VERSION = 5
+"""Before it, answers do not have all of the numbers."""
 
 _read_start = Struct(">hhi").unpack_from
+_read_size = Struct(">i").unpack_from
 _read_tags = Struct(">HB").unpack_from
 _numbers = Struct(">ihqqq")
 """In an answer: partition, error, base offset, log append time, log start offset."""
@@ -54,6 +59,7 @@ class Repeat:
         "_topic",
         "client_id",
         "index",
+        "records",
         "stats",
         "topic",
         "version",
@@ -64,6 +70,7 @@ class Repeat:
     ) -> None:
         self.client_id = context.client_id
         self.version = context.api_version
+        self.records = _records_reader(context.api_version)
         self.stats = context.stats
         self.topic: str | bytes = answered.name if answered.topic_id == ZERO_UUID else answered.topic_id
         self.index = answered.partition_responses[0].index
@@ -116,7 +123,7 @@ class Repeats:
         key, version, correlation_id = _read_start(frame)
         if key != _PRODUCE or version != repeat.version:
             return None
-        records = _records(frame, end)
+        records = repeat.records(frame, end)
         if records is None or records[_FLAGS_POSITION] & TRANSACTIONAL_FLAG:
             return None
         context.client_id = repeat.client_id
@@ -135,20 +142,22 @@ class Repeats:
         parts: list[Part],
     ) -> None:
         """Remember a request that was handled in full, and its answer, if others can repeat it."""
-        if context.api_version < _FLEXIBLE_FROM or request.transactional_id is not None:
+        version = context.api_version
+        if version < _FIRST_VERSION or request.transactional_id is not None:
             return
         if len(request.topic_data) != 1 or len(request.topic_data[0].partition_data) != 1:
             return
         records = cast("memoryview | None", request.topic_data[0].partition_data[0].records)
         if records is None or len(response.responses[0].partition_responses) != 1:
             return
-        end = len(frame) - 3 - len(records) - uvarint_size_bytes(len(records) + 1)
-        found = _records(frame, end)
+        end = len(frame) - len(records)
+        end -= 4 if version < _FLEXIBLE_FROM else _TAGS_SIZE_BYTES + uvarint_size_bytes(len(records) + 1)
+        found = _records_reader(version)(frame, end)
         if found is None or len(found) != len(records):
             return
         said = frame[_SAID_FROM:end].tobytes()
         known = self._known.get(said)
-        if known is None or known.version != context.api_version:
+        if known is None or known.version != version:
             answered = response.responses[0].partition_responses[0]
             numbers = _numbers.pack(
                 answered.index,
@@ -166,8 +175,21 @@ class Repeats:
         context.repeats_to = end
 
 
-def _records(frame: memoryview, end: int) -> memoryview | None:
-    """The records behind what a request says: their size, they, no tags. None if it is not so. HOT."""
+def _records_reader(version: int) -> Callable[[memoryview, int], memoryview | None]:
+    """What finds the records behind what a request says: None unless they are its whole rest."""
+    return _plain_records if version < _FLEXIBLE_FROM else _compact_records
+
+
+def _plain_records(frame: memoryview, end: int) -> memoryview | None:
+    """Their size, and they. HOT."""
+    begin = end + 4
+    if begin + HEADER_SIZE >= len(frame) or _read_size(frame, end)[0] != len(frame) - begin:
+        return None
+    return frame[begin:]
+
+
+def _compact_records(frame: memoryview, end: int) -> memoryview | None:
+    """Their size, they, no tags. HOT."""
     try:
         size = frame[end]
         begin = end + 1
@@ -179,7 +201,7 @@ def _records(frame: memoryview, end: int) -> memoryview | None:
                 begin += 1
                 size += (more << 7) - 128
         stop = begin + size - 1
-        if size <= HEADER_SIZE or stop + 3 != len(frame) or _read_tags(frame, stop) != _NO_TAGS:
+        if size <= HEADER_SIZE or stop + _TAGS_SIZE_BYTES != len(frame) or _read_tags(frame, stop) != _NO_TAGS:
             return None
     except (IndexError, BadEncoding):
         return None

@@ -70,7 +70,7 @@ class Side:
 
 
 def _request(draw: random.Random, topic_id: bytes, topic: str, correlation_id: int) -> bytes:
-    version = draw.choice((12, 12, 12, 12, 13, 13, 9, 8))
+    version = draw.choice((12, 12, 12, 13, 13, 9, 8, 7, 7, 5, 4))
     partitions = [
         PartitionProduceData(
             index=draw.choice((0, 0, 0, 0, 1, 2)),
