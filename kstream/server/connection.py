@@ -111,21 +111,17 @@ class Connection:
         frames, now, dispatcher = self._input, self._now_s, self._dispatcher
         began_s = now()
         turn_ends_s = began_s + _TURN_S
-        answered = 0  # since the last receive
         while True:
             frame = frames.next_frame()
             if frame is None:
                 await self._send_unsent()
-                # Who sends one request at a time has most likely not sent the next one: do not try in vain.
-                if not await self._receive(must_wait=answered == 1):
+                if not await self._receive():
                     return
-                answered = 0
                 stats = self.context.stats
                 if len(stats.newest_s) >= FULL:
                     stats.fold()
                 began_s = now()
                 continue
-            answered += 1
             if self._unsent and not dispatcher.is_prompt(frame):
                 await self._send_unsent()
             self.is_handling = True
@@ -169,12 +165,14 @@ class Connection:
         await trio.sleep(throttle_s)
         return throttle_s
 
-    async def _receive(self, *, must_wait: bool) -> bool:
-        """Read what has arrived, waiting for it if need be; False once the peer has closed."""
+    async def _receive(self) -> bool:
+        """Read what has arrived, waiting for it if need be; False once the peer has closed.
+
+        To try first pays even for who sends one request at a time: the answer woke the client, and where both
+        share a processor it has sent the next one by now.
+        """
         sock, frames = self._sock, self._input
         space = frames.space()
-        if must_wait:
-            await trio.lowlevel.wait_readable(sock)
         while True:
             try:
                 size = sock.recv_into(space)
