@@ -201,7 +201,9 @@ def _compact_records(frame: memoryview, end: int) -> memoryview | None:
                 begin += 1
                 size += (more << 7) - 128
         stop = begin + size - 1
-        if size <= HEADER_SIZE or stop + _TAGS_SIZE_BYTES != len(frame) or _read_tags(frame, stop) != _NO_TAGS:
+        if size <= HEADER_SIZE or stop + _TAGS_SIZE_BYTES != len(frame):
+            return None
+        if _read_tags(frame, stop) != _NO_TAGS:
             return None
     except (IndexError, BadEncoding):
         return None
