@@ -18,7 +18,7 @@ from kstream.api.registry import handles
 from kstream.broker.broker import Broker
 from kstream.broker.fetch_sessions import FetchedPartition, FetchPlan
 from kstream.broker.partition import Partition
-from kstream.broker.waiters import AppendWaiter
+from kstream.broker.waiters import AppendWaiter, Watched
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.errors import LogStorageError, OffsetOutOfRange
 from kstream.log.slices import LogSlice
@@ -109,7 +109,7 @@ async def handle(context: RequestContext, request: FetchRequest) -> FetchRespons
     context.broker.fetches.note(
         context.connection_id,
         context.client_id,
-        plan.partitions,
+        plan.all_partitions,
         now_ms,
         request.isolation_level == READ_COMMITTED,
     )
@@ -119,16 +119,16 @@ async def handle(context: RequestContext, request: FetchRequest) -> FetchRespons
     readings: list[Reading] = []
     while True:
         readings = await _read_all(context.broker, plan, request, readings)
-        waiter = _what_to_wait_for(readings, request)
+        waiter = _what_to_wait_for(plan, readings, request)
         if waiter is None:
             break
         timeout_s = deadline_s - trio.current_time()
         if timeout_s <= 0:
             break
-        watched = [reading.partition for reading in readings if reading.partition is not None]
         # Before the wait, which may be long: what is read again afterwards must not keep deleted files.
         _release(readings)
-        await waiter.wait_readable(watched, timeout_s)
+        await waiter.wait_readable(_watched(plan, readings), timeout_s)
+        plan.look_again()
     return _respond(plan, readings, request, uses_topic_ids=uses_topic_ids)
 
 
@@ -142,13 +142,14 @@ async def _read_all(
     min_one_batch = True
     has_unknown = False
     readings: list[Reading] = []
+    known = {reading.wanted: reading for reading in before}
     try:
         for number, wanted in enumerate(plan.partitions, 1):
             if not number % _PARTITIONS_PER_TURN:
                 await trio.lowlevel.checkpoint()
-            # Nothing is waited for after an error, and without one the readings are in the plan's order.
-            if before and before[number - 1].is_current():
-                readings.append(before[number - 1])
+            reading = known.get(wanted)
+            if reading is not None and reading.is_current():
+                readings.append(reading)
                 continue
             reading = Reading(wanted)
             readings.append(reading)
@@ -194,11 +195,12 @@ async def _find(broker: Broker, reading: Reading) -> None:
         reading.is_unknown = error.code in _UNKNOWN_CODES
         raise
     wanted.topic_name = reading.partition.topic_name
+    wanted.follow(reading.partition)
 
 
 async def _knows_any(broker: Broker, plan: FetchPlan) -> bool:
     """Whether there is a partition to read: only then Kafka looks at how it is to be read."""
-    for wanted in plan.partitions:
+    for wanted in list(plan.all_partitions):
         reading = Reading(wanted)
         try:
             await _find(broker, reading)
@@ -250,9 +252,16 @@ def _diverging_epoch(partition: Partition, wanted: FetchedPartition) -> EpochEnd
     return None
 
 
-def _what_to_wait_for(readings: list[Reading], request: FetchRequest) -> AppendWaiter | None:
+def _watched(plan: FetchPlan, readings: list[Reading]) -> list[Watched]:
+    """Who tells of changes: the session of all its partitions, or each partition for itself."""
+    if plan.session is not None and not plan.session.is_over:
+        return [plan.session]
+    return [reading.partition for reading in readings if reading.partition is not None]
+
+
+def _what_to_wait_for(plan: FetchPlan, readings: list[Reading], request: FetchRequest) -> AppendWaiter | None:
     """A waiter for what is missing; None if the answer leaves now, as it must when anything is wrong."""
-    if request.max_wait_ms <= 0 or not readings:
+    if request.max_wait_ms <= 0 or not plan.all_partitions:
         return None
     size_bytes = 0
     for reading in readings:
@@ -272,6 +281,8 @@ def _what_to_wait_for(readings: list[Reading], request: FetchRequest) -> AppendW
         partition = reading.partition
         if partition is not None and (partition.changes != reading.changes or partition.log.is_closed):
             waiter.on_changed()
+    if plan.has_others_than(reading.wanted for reading in readings):
+        waiter.on_changed()
     return waiter
 
 
@@ -293,6 +304,8 @@ def _respond(
         wanted = reading.wanted
         is_news = reading.found is not None or reading.diverging_epoch is not None
         has_news = wanted.take_news(reading.high_watermark, reading.log_start_offset, is_news=is_news)
+        if session is not None and reading.is_current():
+            session.settle(wanted)
         if plan.is_incremental and not has_news:
             continue
         if plan.is_incremental and session is not None and reading.found is not None:

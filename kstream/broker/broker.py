@@ -133,6 +133,11 @@ class Broker:
         log_config.producer_id_expiration_ms = self.config.producer_id_expiration_ms
         return log_config
 
+    def waiting_fetches(self) -> int:
+        """How many fetches wait for records."""
+        waiting = {waiter for partition in self.partitions.opened() for waiter in partition.waiters}
+        return len(waiting) + self.fetch_sessions.waiting()
+
     def advertised(self, listener: str, local_address: tuple[str, int]) -> tuple[str, int]:
         """The address that clients of a listener are told: the configured one, or where they reached us."""
         for advertised in self.config.advertised_listeners:

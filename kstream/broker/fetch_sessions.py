@@ -2,6 +2,10 @@
 only what changed and an answer only what is new. The cache is bounded; whoever finds no place fetches without
 a session.
 
+A session knows which of its partitions may have news: those that were not read to their end, had an error, or
+were written to, trimmed, deleted or asked for anew since. Only they are looked at, so that a request costs
+what changed and not what the session has.
+
 Epochs: -1 asks for a full fetch and ends the session, 0 asks for a new session, 1 and up continue one and
 must come in order (71 if not, 70 if the session is gone).
 """
@@ -9,10 +13,16 @@ must come in order (71 if not, 70 if the session is gone).
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
+from kstream.broker.waiters import AppendWaiter
 from kstream.errors import ApiError, ErrorCode
 from kstream.wire.messages.fetch import FetchRequest
+
+if TYPE_CHECKING:
+    from kstream.broker.partition import Partition
 
 FINAL_EPOCH = -1
 INITIAL_EPOCH = 0
@@ -20,7 +30,7 @@ _EPOCH_MAX = 2**31 - 1
 _EVICTION_MS = 120_000
 
 PARTITIONS_MAX = 250_000
-"""A partition takes about 300 bytes. Kafka does not bound them: there, a thousand sessions with a hundred
+"""A partition takes about 400 bytes. Kafka does not bound them: there, a thousand sessions with a hundred
 thousand partitions each, which need not exist, are a client's to make.
 """
 
@@ -36,8 +46,11 @@ class FetchedPartition:
         "fetch_offset",
         "index",
         "last_fetched_epoch",
+        "partition",
+        "place",
         "sent_high_watermark",
         "sent_log_start_offset",
+        "session",
         "size_bytes_max",
         "topic",
         "topic_name",
@@ -62,6 +75,41 @@ class FetchedPartition:
         self.last_fetched_epoch = last_fetched_epoch
         self.sent_high_watermark = -1
         self.sent_log_start_offset = -1
+        self.session: FetchSession | None = None
+        self.place = 0
+        """Its turn in its session: who has a smaller one is read before."""
+        self.partition: Partition | None = None
+        """The partition that tells the session what happens to it."""
+
+    def follow(self, partition: Partition) -> None:
+        """Have the session told of what happens to the partition from now on."""
+        if self.partition is not partition and self.session is not None and not self.session.is_over:
+            self.leave()
+            self.partition = partition
+            partition.followers.add(self)
+
+    def leave(self) -> None:
+        """Be told nothing more."""
+        if self.partition is not None:
+            self.partition.followers.discard(self)
+            self.partition = None
+
+    def on_readable(self, size_bytes: int) -> None:
+        """More bytes of the partition can be read. HOT."""
+        session = self.session
+        if session is not None:
+            session.changed.add(self)
+            for waiter in session.waiters:
+                waiter.on_readable(size_bytes)
+
+    def on_changed(self, *, wakes: bool) -> None:
+        """The partition is not what it was; `wakes`: who waits must look again now."""
+        session = self.session
+        if session is not None:
+            session.changed.add(self)
+            if wakes:
+                for waiter in session.waiters:
+                    waiter.on_changed()
 
     def take_news(self, high_watermark: int, log_start_offset: int, *, is_news: bool) -> bool:
         """Whether an incremental answer must name this partition; remembers what it then says.
@@ -84,38 +132,107 @@ class FetchedPartition:
 class FetchSession:
     """One consumer's remembered partitions, in the order in which they are served next."""
 
-    __slots__ = ("created_ms", "epoch", "id", "partitions", "used_ms", "uses_topic_ids")
+    __slots__ = (
+        "_last_place",
+        "_reader",
+        "changed",
+        "created_ms",
+        "epoch",
+        "id",
+        "is_over",
+        "partitions",
+        "used_ms",
+        "uses_topic_ids",
+        "waiters",
+    )
 
     def __init__(self, session_id: int, *, uses_topic_ids: bool, now_ms: int) -> None:
         self.id = session_id
         self.epoch = 1
         self.uses_topic_ids = uses_topic_ids
         self.partitions: dict[tuple[TopicKey, int], FetchedPartition] = {}
+        self.changed: set[FetchedPartition] = set()
+        """Those that must be looked at: of the others is known that they have nothing new."""
+        self.waiters: set[AppendWaiter] = set()
+        """Told of what happens to any partition of the session."""
+        self.is_over = False
+        """Whether the cache has forgotten it, so that nobody tells it anything."""
         self.created_ms = now_ms
         self.used_ms = now_ms
+        self._last_place = 0
+        self._reader: tuple[int, bool] | None = None
+
+    def add(self, wanted: FetchedPartition) -> None:
+        """Fetch a partition from now on, or otherwise than before."""
+        key = (wanted.topic, wanted.index)
+        known = self.partitions.get(key)
+        wanted.session = self
+        if known is None:
+            self._last_place += 1
+            wanted.place = self._last_place
+        else:
+            wanted.place = known.place
+            wanted.topic_name = known.topic_name
+            wanted.sent_high_watermark = known.sent_high_watermark
+            wanted.sent_log_start_offset = known.sent_log_start_offset
+            if known.partition is not None:
+                wanted.follow(known.partition)
+            self._drop(known)
+        self.partitions[key] = wanted
+        self.changed.add(wanted)
 
     def update(self, request: FetchRequest) -> None:
         """Add, change and forget partitions as an incremental request says."""
         for wanted in _requested(request, uses_topic_ids=self.uses_topic_ids):
-            key = (wanted.topic, wanted.index)
-            known = self.partitions.get(key)
-            if known is not None:
-                wanted.topic_name = known.topic_name
-                wanted.sent_high_watermark = known.sent_high_watermark
-                wanted.sent_log_start_offset = known.sent_log_start_offset
-            self.partitions[key] = wanted
+            self.add(wanted)
         for forgotten in request.forgotten_topics_data:
             topic: TopicKey = forgotten.topic_id if self.uses_topic_ids else forgotten.topic
             for index in forgotten.partitions:
-                self.partitions.pop((topic, index), None)
+                known = self.partitions.pop((topic, index), None)
+                if known is not None:
+                    self._drop(known)
+
+    def _drop(self, known: FetchedPartition) -> None:
+        known.leave()
+        known.session = None
+        self.changed.discard(known)
+
+    def note_reader(self, request: FetchRequest) -> None:
+        """What is at its end for one kind of reader may not be for another: then look at everything."""
+        reader = _reader_of(request)
+        if reader != self._reader:
+            self._reader = reader
+            self.changed.update(self.partitions.values())
+
+    def to_look_at(self) -> list[FetchedPartition]:
+        """Those that may have news, in the order in which they are served."""
+        partitions: Collection[FetchedPartition] = self.partitions.values() if self.is_over else self.changed
+        return sorted(partitions, key=_place)
+
+    def settle(self, wanted: FetchedPartition) -> None:
+        """All that there is to say of it was said, until it changes."""
+        self.changed.discard(wanted)
+
+    def on_failed(self, wanted: FetchedPartition) -> None:
+        """An answer says an error in place of what was read: it is named again once it is well."""
+        wanted.sent_high_watermark = -1
+        self.changed.add(wanted)
 
     def move_to_end(self, partition: FetchedPartition) -> None:
         """Who got data now is served last next time, so that a full answer starves nobody."""
-        key = (partition.topic, partition.index)
-        known = self.partitions.pop(key, None)
-        # A later request of the session may have forgotten it while this one waited.
+        # A later request of the session may have forgotten it while this one waited, or asked for it anew.
+        known = self.partitions.get((partition.topic, partition.index))
         if known is not None:
-            self.partitions[key] = known
+            self._last_place += 1
+            known.place = self._last_place
+
+    def end(self) -> None:
+        """Nothing tells it of changes any more; who waits finds out by itself."""
+        self.is_over = True
+        for wanted in self.partitions.values():
+            wanted.leave()
+        for waiter in self.waiters:
+            waiter.on_changed()
 
 
 class FetchPlan:
@@ -129,6 +246,22 @@ class FetchPlan:
         self.partitions = partitions
         self.session = session
         self.is_incremental = is_incremental
+
+    @property
+    def all_partitions(self) -> Collection[FetchedPartition]:
+        """Everything that is fetched, also what need not be looked at."""
+        return self.partitions if self.session is None else self.session.partitions.values()
+
+    def has_others_than(self, looked_at: Iterable[FetchedPartition]) -> bool:
+        """Whether some that were not looked at have changed meanwhile."""
+        if self.session is None or not self.is_incremental or self.session.is_over:
+            return False
+        return not self.session.changed.issubset(looked_at)
+
+    def look_again(self) -> None:
+        """Time has passed: what changed in it must be looked at, too."""
+        if self.is_incremental and self.session is not None:
+            self.partitions = self.session.to_look_at()
 
 
 class FetchSessions:
@@ -146,6 +279,13 @@ class FetchSessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def __iter__(self) -> Iterator[FetchSession]:
+        return iter(self._sessions.values())
+
+    def waiting(self) -> int:
+        """How many requests wait for something in their sessions."""
+        return sum(len(session.waiters) for session in self._sessions.values())
+
     def peek(self, session_id: int) -> FetchSession | None:
         """A session, which is not used by looking at it."""
         return self._sessions.get(session_id)
@@ -162,6 +302,8 @@ class FetchSessions:
             session = None
             if request.session_epoch == INITIAL_EPOCH:
                 session = self._create(partitions, uses_topic_ids=uses_topic_ids, now_ms=now_ms)
+            if session is not None:
+                session.note_reader(request)
             return FetchPlan(partitions, session, is_incremental=False)
         session = self._sessions.get(request.session_id)
         if session is None:
@@ -183,7 +325,8 @@ class FetchSessions:
         self._sessions[session.id] = self._sessions.pop(session.id)
         session.used_ms = now_ms
         session.epoch = 1 if session.epoch == _EPOCH_MAX else session.epoch + 1
-        return FetchPlan(list(session.partitions.values()), session, is_incremental=True)
+        session.note_reader(request)
+        return FetchPlan(session.to_look_at(), session, is_incremental=True)
 
     def _create(
         self, partitions: list[FetchedPartition], *, uses_topic_ids: bool, now_ms: int
@@ -200,7 +343,7 @@ class FetchSessions:
             session_id = random.randint(1, 2**31 - 1)
         session = FetchSession(session_id, uses_topic_ids=uses_topic_ids, now_ms=now_ms)
         for partition in partitions:
-            session.partitions[(partition.topic, partition.index)] = partition
+            session.add(partition)
         self._sessions[session_id] = session
         self._partitions += len(session.partitions)
         return session
@@ -209,6 +352,7 @@ class FetchSessions:
         if session is not None:
             del self._sessions[session.id]
             self._partitions -= len(session.partitions)
+            session.end()
 
     def _evict(self, size: int, now_ms: int) -> bool:
         """Make room: the stalest unused session, or else an old one that saves less than the new one."""
@@ -228,6 +372,14 @@ class FetchSessions:
             return False
         self._forget(stalest)
         return True
+
+
+_place = attrgetter("place")
+
+
+def _reader_of(request: FetchRequest) -> tuple[int, bool]:
+    """Isolation level, and whether it is a replica."""
+    return request.isolation_level, request.replica_id >= 0 or request.replica_state.replica_id >= 0
 
 
 def _requested_once(request: FetchRequest, *, uses_topic_ids: bool) -> list[FetchedPartition]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from kstream.broker.fetch_sessions import FetchedPartition
@@ -14,7 +14,7 @@ class LastFetch(NamedTuple):
     """The last fetch of one connection."""
 
     at_ms: int
-    partitions: Sequence[FetchedPartition]
+    partitions: Collection[FetchedPartition]
     reads_committed: bool
 
 
@@ -28,7 +28,7 @@ class Fetches:
         self,
         connection_id: int,
         client_id: str | None,
-        partitions: Sequence[FetchedPartition],
+        partitions: Collection[FetchedPartition],
         now_ms: int,
         reads_committed: bool,
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kstream.broker.enlistments import Enlistments
 from kstream.broker.replica import LocalReplica, Replica
@@ -16,6 +17,9 @@ from kstream.records.batch import BatchHeader
 from kstream.records.compression import Codec
 from kstream.records.recompression import target_codec
 from kstream.records.validation import RecordRules
+
+if TYPE_CHECKING:
+    from kstream.broker.fetch_sessions import FetchedPartition
 
 
 class Partition:
@@ -31,6 +35,7 @@ class Partition:
         "codec",
         "codec_level",
         "enlistments",
+        "followers",
         "index",
         "is_durable",
         "leader_epoch",
@@ -61,6 +66,9 @@ class Partition:
         self.leader_epoch = leader_epoch
         log.begin_epoch(leader_epoch)
         self.waiters: set[AppendWaiter] = set()
+        self.followers: set[FetchedPartition] = set()
+        """Of fetch sessions, which are told of every change, whether or not a request waits."""
+        log.on_start_raised = self._on_start_raised
         self.changes = 0
         """Grows whenever a reader at the end may find something else there than before: with every append, a
         new leader epoch, deletion. The start of the log is not counted.
@@ -83,8 +91,7 @@ class Partition:
     def configure(self, config: LogConfig) -> None:
         """Take over the topic's configuration, at the start and whenever it changes."""
         self.log.config = config
-        self.changes += 1
-        self._other_changes += 1
+        self._change(wakes=False)
         is_durable = config.flush_messages == 1
         if is_durable and not self.is_durable:
             self._durable_end_offset = self.log.end_offset
@@ -156,7 +163,7 @@ class Partition:
             log = self.log
             if self._counts_unflushed and log.end_offset - log.recovery_point >= log.config.flush_messages:
                 await self.replica.flush()
-        if self.waiters:
+        if self.waiters or self.followers:
             self._wake(len(buffer))
         return result
 
@@ -190,6 +197,8 @@ class Partition:
     def _wake(self, size_bytes: int) -> None:
         for waiter in self.waiters:
             waiter.on_readable(size_bytes)
+        for follower in self.followers:
+            follower.on_readable(size_bytes)
 
     def counted(self) -> Traffic:
         """What went in and out since the partition was opened; in and out go on counting in this object."""
@@ -213,15 +222,28 @@ class Partition:
         """Leadership begins anew: what clients know of the old epoch is refused from here on."""
         self.leader_epoch = leader_epoch
         self.log.begin_epoch(leader_epoch)
-        self.changes += 1
-        self._other_changes += 1
-        for waiter in self.waiters:
-            waiter.on_changed()
+        self._change(wakes=True)
 
     def on_deleted(self) -> None:
         """The topic is gone: whoever waits here must find out now."""
-        for waiter in self.waiters:
-            waiter.on_changed()
+        self._change(wakes=True)
+        self.log.on_start_raised = None
+        for follower in list(self.followers):
+            follower.leave()
+
+    def _change(self, *, wakes: bool) -> None:
+        """A reader at the end may find something else than before, though nothing was appended."""
+        self.changes += 1
+        self._other_changes += 1
+        if wakes:
+            for waiter in self.waiters:
+                waiter.on_changed()
+        for follower in self.followers:
+            follower.on_changed(wakes=wakes)
+
+    def _on_start_raised(self) -> None:
+        for follower in self.followers:
+            follower.on_changed(wakes=False)
 
 
 def _level_of(codec: Codec | None, config: LogConfig) -> int | None:

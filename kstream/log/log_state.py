@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from kstream.log.config import LogConfig
@@ -34,6 +35,7 @@ class LogState:
         "is_new",
         "leader_epochs",
         "log_start_offset",
+        "on_start_raised",
         "platform",
         "producers",
         "recovery_point",
@@ -51,6 +53,8 @@ class LogState:
         self.leader_epochs = opened.leader_epochs
         self.topic_id = opened.topic_id
         self.log_start_offset = opened.log_start_offset
+        self.on_start_raised: Callable[[], None] | None = None
+        """Called whenever the first records are gone for readers."""
         self.end_offset = opened.end_offset
         """The next batch's first offset; what is below is published."""
         self.finished_offset = -1

@@ -155,6 +155,8 @@ def raise_log_start(log: PartitionLog, offset: int) -> None:
     if offset > log.log_start_offset:
         log.log_start_offset = offset
         log.leader_epochs.raise_start(offset)
+        if log.on_start_raised is not None:
+            log.on_start_raised()
 
 
 def rename_for_deletion(directory: Path) -> Path:

@@ -73,7 +73,7 @@ def _unsaid(
         else:
             topic.topic = partition.topic
         if is_meant(topic):
-            partition.sent_high_watermark = -1  # it is named again once it is well
+            session.on_failed(partition)
             if key not in said:
                 failed = PartitionData(
                     partition_index=partition.index, error_code=code, high_watermark=-1, records=b""

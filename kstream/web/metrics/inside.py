@@ -15,11 +15,10 @@ _RUNNING = 3  # as Kafka counts a broker's states
 def add_inside(families: Families, running: Running) -> None:
     broker = running.broker
     gauge = families.gauge
-    waiting = {waiter for each in broker.partitions.opened() for waiter in each.waiters}
     gauge(
         "kafka_server_delayedoperationpurgatory_purgatorysize",
         "Requests that wait for records.",
-        len(waiting),
+        broker.waiting_fetches(),
         delayedOperation="Fetch",
     )
     gauge(

@@ -70,7 +70,7 @@ async def get_stats(call: Call) -> Stats:
         trio.lowlevel.current_statistics().tasks_runnable,
         disk_limiter().statistics().tasks_waiting,
         stats.connections.total(),
-        len({waiter for each in opened for waiter in each.waiters}),
+        running.broker.waiting_fetches(),
         latency([running.loop_delay.timings]),
         latency([stats.flushes]),
         TrafficStats(total.messages_in, total.bytes_in, total.bytes_out),
