@@ -1,8 +1,16 @@
-"""Members of share groups without a client library: each has a connection, and one request under way."""
+"""Members of share groups without a client library: each has a connection, and one request under way.
+
+One thread drives them all, beside a server that wants the machine for itself, so what a member does for a
+request is kept small: answers are received into a buffer that stays, and read where they lie; an
+acknowledgement is the bytes of the one before with other numbers in it, and its answer is compared with one
+that was decoded.
+"""
 
 from __future__ import annotations
 
-import selectors
+import os
+import select
+import struct
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -12,7 +20,8 @@ from typing import Any, NamedTuple, Self
 from benchmarks.members import until
 from kstream.errors import ErrorCode
 from kstream.records.builder import build_batch
-from kstream.testing.client import WireClient
+from kstream.testing.client import ConnectionClosed, WireClient
+from kstream.wire.codec import decode
 from kstream.wire.messages import share_acknowledge, share_fetch
 from kstream.wire.messages.find_coordinator import FindCoordinatorRequest
 from kstream.wire.messages.incremental_alter_configs import (
@@ -41,6 +50,16 @@ _HEARTBEAT_PAUSE_S = 0.1
 _WAIT_MS = 500
 _SIZE_BYTES_MAX = 50 * 1024 * 1024
 _PRODUCE_DEPTH = 32
+_BUFFER_BYTES = 1 << 20
+_SIZE = struct.Struct(">i")
+_CORRELATION_ID_AT = 8
+"""In a request, with its size."""
+_BODY = 5
+"""Where an answer's begins, without its size: behind the correlation id and an empty set of tags."""
+_ACK_TAIL = struct.Struct(">i?B16sBiBqqBb4s")
+"""How an acknowledgement of one range of one partition ends: session epoch, no renewal; one topic, its
+partition, its range, its type, each count one more than it is; no tags.
+"""
 
 
 class Acquired(NamedTuple):
@@ -69,6 +88,11 @@ class ShareMember:
         self._member_id = str(uuid.uuid4())
         self._epoch = 0
         self._session_epoch = 0
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._correlation_id = 0
+        self._ack_front = b""
+        self._ack_of: tuple[bytes, int] = (b"", -1)
+        self._good_answers: dict[tuple[bytes, int], bytes] = {}
 
     def beat(self) -> None:
         """Join with the first heartbeat, stay with later ones, and take what is assigned."""
@@ -128,11 +152,14 @@ class ShareMember:
             share_acquire_mode=_RECORD_LIMIT if records_max < RECORDS_MAX else _BATCH_OPTIMIZED,
             topics=topics,
         )
-        self.client.send(request, _VERSION)
+        self._correlation_id += 1
+        self.client.send_raw(self.client.frame(request, _VERSION, self._correlation_id))
 
     def receive_fetch(self) -> list[Any]:
-        """The answer's partitions that have records; they are held until they are settled."""
-        answer = self.client.receive()
+        """The answer's partitions that have records; they are held until they are settled. The records lie in
+        a buffer, until the next answer comes.
+        """
+        answer = decode(share_fetch.ShareFetchResponse, self._receive(), _VERSION, offset=_BODY)
         _check(answer.error_code)
         found = []
         for topic in answer.responses:
@@ -157,27 +184,93 @@ class ShareMember:
         first = self.held.pop(0)
         if first.record_count > 1:
             self.held.insert(0, first._replace(first_offset=first.first_offset + 1))
-        batch = share_acknowledge.AcknowledgementBatch(
-            first_offset=first.first_offset, last_offset=first.first_offset, acknowledge_types=[_ACCEPT]
+        self._correlation_id += 1
+        self._ack_of = (first.topic_id, first.partition)
+        tail = _ACK_TAIL.pack(
+            self._next_session_epoch(),
+            False,
+            2,
+            first.topic_id,
+            2,
+            first.partition,
+            2,
+            first.first_offset,
+            first.first_offset,
+            2,
+            _ACCEPT,
+            b"",
         )
-        partition = share_acknowledge.AcknowledgePartition(
-            partition_index=first.partition, acknowledgement_batches=[batch]
+        front = self._ack_front or self._make_ack_front(tail)
+        os.write(
+            self._fd,
+            front[:_CORRELATION_ID_AT]
+            + _SIZE.pack(self._correlation_id)
+            + front[_CORRELATION_ID_AT + 4 :]
+            + tail,
+        )
+
+    def _make_ack_front(self, tail: bytes) -> bytes:
+        """What all acknowledgements begin with: the frame of a first one, up to where its tail stands."""
+        (epoch, _, _, topic_id, _, partition, _, first, last, _, kind, _) = _ACK_TAIL.unpack(tail)
+        batch = share_acknowledge.AcknowledgementBatch(
+            first_offset=first, last_offset=last, acknowledge_types=[kind]
+        )
+        wanted = share_acknowledge.AcknowledgePartition(
+            partition_index=partition, acknowledgement_batches=[batch]
         )
         request = share_acknowledge.ShareAcknowledgeRequest(
             group_id=self._group_id,
             member_id=self._member_id,
-            share_session_epoch=self._next_session_epoch(),
-            topics=[share_acknowledge.AcknowledgeTopic(topic_id=first.topic_id, partitions=[partition])],
+            share_session_epoch=epoch,
+            topics=[share_acknowledge.AcknowledgeTopic(topic_id=topic_id, partitions=[wanted])],
         )
-        self.client.send(request, _VERSION)
+        frame = self.client.frame(request, _VERSION, self._correlation_id)
+        if not frame.endswith(tail):
+            raise RuntimeError("acknowledgements are encoded in another way than is thought here")
+        self._ack_front = frame[: -len(tail)]
+        return self._ack_front
 
     def receive_acknowledgement(self) -> None:
         """It must have succeeded."""
-        answer = self.client.receive()
+        frame = self._receive()
+        body = frame[_BODY:].tobytes()
+        if body == self._good_answers.get(self._ack_of):
+            return
+        answer = decode(share_acknowledge.ShareAcknowledgeResponse, frame, _VERSION, offset=_BODY)
         _check(answer.error_code)
         for topic in answer.responses:
             for part in topic.partitions:
                 _check(part.error_code)
+        self._good_answers[self._ack_of] = body
+
+    @property
+    def _fd(self) -> int:
+        return self.client.socket.fileno()
+
+    def _receive(self) -> memoryview:
+        """The answer to the request under way, without its size, in the buffer."""
+        try:
+            size_bytes = os.readv(self._fd, [self._buffer])  # It is there already, as a rule.
+        except BlockingIOError:
+            size_bytes = 0
+        while size_bytes < _SIZE.size:
+            size_bytes += self._receive_more(size_bytes)
+        end = _SIZE.size + _SIZE.unpack_from(self._buffer)[0]
+        if end > len(self._buffer):
+            self._buffer = self._buffer[:size_bytes].ljust(end)
+        while size_bytes < end:
+            size_bytes += self._receive_more(size_bytes)
+        frame = memoryview(self._buffer)[_SIZE.size : end]
+        (answered,) = _SIZE.unpack_from(frame)
+        if answered != self._correlation_id:
+            raise RuntimeError(f"an answer to request {answered}, where {self._correlation_id} is next")
+        return frame
+
+    def _receive_more(self, begin: int) -> int:
+        size_bytes = self.client.socket.recv_into(memoryview(self._buffer)[begin:])
+        if not size_bytes:
+            raise ConnectionClosed("the server closed the connection of a member of a share group")
+        return size_bytes
 
     def _next_session_epoch(self) -> int:
         epoch = self._session_epoch
@@ -297,15 +390,16 @@ def _refill(member: ShareMember) -> None:
 
 def turns(group: ShareGroup, take: Callable[[ShareMember], bool]) -> None:
     """Call `take` with each member whose answer comes, until it returns False. Raises TimeoutError."""
-    with selectors.DefaultSelector() as selector:
-        for member in group.members:
-            selector.register(member.client.socket, selectors.EVENT_READ, member)
+    members = {member.client.socket.fileno(): member for member in group.members}
+    with select.epoll() as ready_ones:
+        for fd in members:
+            ready_ones.register(fd, select.EPOLLIN)
         while True:
-            ready = selector.select(TIMEOUT_S)
+            ready = ready_ones.poll(TIMEOUT_S)
             if not ready:
                 raise TimeoutError(f"no member of the share group is answered within {TIMEOUT_S:.0f} s")
-            for key, _ in ready:
-                if not take(key.data):
+            for fd, _ in ready:
+                if not take(members[fd]):
                     return
 
 
