@@ -163,6 +163,8 @@ async def _fetch(
         size_bytes_max=size_bytes_max,
         wait_max_s=max(0, request.max_wait_ms) / 1000,
         is_read_committed=broker.shares.config_of(member.group_id).is_read_committed,
+        names_all=request.share_session_epoch == INITIAL_EPOCH
+        or any(partition.is_news for partition in session.partitions.values()),
     )
     fetched = await fetch_shares(broker.shares, _turned(keys, request.share_session_epoch), wanted)
     for key, found in fetched.items():

@@ -35,6 +35,8 @@ class ShareFetchWish(NamedTuple):
     size_bytes_max: int
     wait_max_s: float
     is_read_committed: bool
+    names_all: bool = False
+    """Whether the answer is to name partitions of which there is nothing to say, too."""
 
 
 class Fetched:
@@ -78,6 +80,11 @@ async def fetch_shares(
     """
     if not keys or not wanted.wish.records_max or not wanted.size_bytes_max:
         return {}
+    # As a rule there is something, and nobody needs to be told of what happens meanwhile.
+    opened, fetched = await _open(shares, keys)
+    is_late = wanted.wait_max_s <= 0
+    if await _attempt(opened, wanted, fetched, is_late=is_late) or is_late or not opened:
+        return fetched
     deadline_s = trio.current_time() + wanted.wait_max_s
     while True:
         # Before looking: what happens during a read that takes its time must not be missed.
@@ -86,8 +93,7 @@ async def fetch_shares(
         watched: list[Watched] = [*opened, *(share.partition for share in opened if share.has_room())]
         with waiter.watching(watched):
             is_late = trio.current_time() >= deadline_s
-            has_acquired = await _attempt(shares, opened, wanted, fetched, is_late=is_late)
-            if has_acquired or is_late or (len(fetched) >= len(keys) and not opened):
+            if await _attempt(opened, wanted, fetched, is_late=is_late) or is_late or not opened:
                 return fetched
             await waiter.wait(deadline_s - trio.current_time())
 
@@ -107,52 +113,103 @@ async def _open(
 
 
 async def _attempt(
-    shares: Shares,
     opened: Sequence[SharePartition],
     wanted: ShareFetchWish,
     fetched: dict[ShareKey, Fetched],
     *,
     is_late: bool,
 ) -> bool:
-    """Read, and acquire if it is enough, or too late to wait for more; whether that is the answer."""
-    ready = [share for share in opened if not share.is_gone and share.begin_reading()]
-    readings: list[_Reading] = []
+    """Read from one after the other, and acquire once it is enough, or too late to wait for more: until there
+    are as many records as wanted. Whether that is the answer.
+    """
+    attempt = _Attempt(opened, wanted, fetched)
     try:
-        has_error = await _read_all(ready, wanted, readings)
-        size_bytes = sum(reading.size_bytes for reading in readings)
-        if not (is_late or has_error or size_bytes >= wanted.size_bytes_min):
+        for share in opened:
+            if share.is_gone or not share.begin_reading():
+                continue
+            await attempt.read(share)
+            if attempt.is_enough(is_late=is_late):
+                attempt.acquire()
+                if attempt.remaining <= 0:
+                    break
+        if not attempt.is_enough(is_late=is_late):
             return False
-        has_acquired = _acquire_all(readings, wanted, fetched)
-        return has_acquired or has_error or not wanted.size_bytes_min
+        if wanted.names_all:
+            attempt.name_others()
+        return attempt.has_acquired or attempt.has_error or not wanted.size_bytes_min
     finally:
-        for reading in readings:
-            reading.release()
-        for share in ready:
-            share.end_reading()
+        attempt.end()
 
 
-async def _read_all(
-    ready: Sequence[SharePartition], wanted: ShareFetchWish, readings: list[_Reading]
-) -> bool:
-    """Read from each at its next offset; whether something was wrong with one."""
-    has_error = False
-    remaining_bytes = wanted.size_bytes_max
-    share_bytes = wanted.size_bytes_max // max(1, len(ready)) or 1
-    min_one_batch = True
-    for share in ready:
+class _Attempt:
+    """What was read of some share partitions, and acquired of that."""
+
+    def __init__(
+        self, opened: Sequence[SharePartition], wanted: ShareFetchWish, fetched: dict[ShareKey, Fetched]
+    ) -> None:
+        self._opened = opened
+        self._wanted = wanted
+        self._fetched = fetched
+        self._readings: list[_Reading] = []
+        self._acquired_from = 0
+        """How many of the readings were acquired from, or had nothing."""
+        self._size_bytes = 0
+        self._share_bytes = _share_bytes(opened, wanted.size_bytes_max)
+        self.remaining = wanted.wish.records_max
+        self.has_acquired = False
+        self.has_error = False
+
+    async def read(self, share: SharePartition) -> None:
+        """Read at a share partition's next offset; it has begun reading."""
         reading = _Reading(share)
-        readings.append(reading)
+        self._readings.append(reading)
+        size_bytes_max = min(self._share_bytes, max(0, self._wanted.size_bytes_max - self._size_bytes))
         try:
-            size_bytes_max = min(share_bytes, remaining_bytes, _READ_BYTES_MAX)
-            await _read(reading, wanted, size_bytes_max, min_one_batch=min_one_batch)
+            await _read(reading, self._wanted, size_bytes_max, min_one_batch=not self._size_bytes)
         except ApiError as error:
-            reading.error_code, has_error = error.code, True
+            reading.error_code, self.has_error = error.code, True
         except LogStorageError:
-            reading.error_code, has_error = ErrorCode.KAFKA_STORAGE_ERROR, True
-        if reading.size_bytes:
-            min_one_batch = False
-            remaining_bytes = max(0, remaining_bytes - reading.size_bytes)
-    return has_error
+            reading.error_code, self.has_error = ErrorCode.KAFKA_STORAGE_ERROR, True
+        self._size_bytes += reading.size_bytes
+
+    def is_enough(self, *, is_late: bool) -> bool:
+        """Whether to answer with what there is."""
+        return is_late or self.has_error or self._size_bytes >= self._wanted.size_bytes_min
+
+    def acquire(self) -> None:
+        """Acquire from what was read since the last time, at most as many records as are wanted yet."""
+        for reading in self._readings[self._acquired_from :]:
+            result = self._fetched[reading.share.key] = Fetched(reading.error_code)
+            if self.remaining > 0 and reading.headers and not reading.share.is_gone:
+                acquired = _acquire(reading, self._wanted, self.remaining)
+                self.remaining -= acquired.record_count
+                if acquired.ranges:
+                    self.has_acquired = True
+                    result.acquired = acquired.ranges
+                    result.records = _cut(
+                        reading, acquired.ranges[0].first_offset, acquired.ranges[-1].last_offset
+                    )
+        self._acquired_from = len(self._readings)
+
+    def name_others(self) -> None:
+        """Put those that were not read because there was enough into the answer, with nothing."""
+        for share in self._opened:
+            if share.key not in self._fetched and not share.is_gone and share.is_ready():
+                self._fetched[share.key] = Fetched()
+
+    def end(self) -> None:
+        """Let others read."""
+        for reading in self._readings:
+            reading.release()
+            reading.share.end_reading()
+
+
+def _share_bytes(opened: Sequence[SharePartition], size_bytes_max: int) -> int:
+    """What each share partition may bring of so many bytes: all that have something bring the same."""
+    if size_bytes_max >= _READ_BYTES_MAX * len(opened):
+        return _READ_BYTES_MAX
+    ready = sum(not share.is_gone and share.is_ready() for share in opened)
+    return min(_READ_BYTES_MAX, size_bytes_max // max(1, ready) or 1)
 
 
 async def _read(
@@ -188,28 +245,24 @@ async def _read(
             break
 
 
-def _acquire_all(
-    readings: Sequence[_Reading], wanted: ShareFetchWish, fetched: dict[ShareKey, Fetched]
-) -> bool:
-    """Acquire from what was read, up to the number of records asked for; whether there was any."""
-    remaining = wanted.wish.records_max
-    has_acquired = False
-    for reading in readings:
-        share = reading.share
-        result = fetched[share.key] = Fetched(reading.error_code)
-        if not reading.headers or share.is_gone:
-            continue
-        log_batches = [(header.base_offset, header.last_offset) for header in reading.headers]
-        wish = wanted.wish._replace(records_max=remaining)
-        acquired = share.acquire(wish, reading.fetch_offset, log_batches)
-        remaining -= sum(part.last_offset - part.first_offset + 1 for part in acquired)
-        if acquired and wanted.is_read_committed:
-            acquired = _without_aborted(reading, acquired)
-        if acquired:
-            has_acquired = True
-            result.acquired = acquired
-            result.records = _cut(reading, acquired[0].first_offset, acquired[-1].last_offset)
-    return has_acquired
+class _Taken(NamedTuple):
+    """What was acquired at once."""
+
+    ranges: list[Acquired]
+    record_count: int
+    """How many, with those of aborted transactions, which are in no range."""
+
+
+def _acquire(reading: _Reading, wanted: ShareFetchWish, records_max: int) -> _Taken:
+    log_batches = [(header.base_offset, header.last_offset) for header in reading.headers]
+    wish = wanted.wish
+    if records_max != wish.records_max:
+        wish = wish._replace(records_max=records_max)
+    acquired = reading.share.acquire(wish, reading.fetch_offset, log_batches)
+    count = sum(part.last_offset - part.first_offset + 1 for part in acquired)
+    if acquired and wanted.is_read_committed:
+        acquired = _without_aborted(reading, acquired)
+    return _Taken(acquired, count)
 
 
 def _without_aborted(reading: _Reading, acquired: list[Acquired]) -> list[Acquired]:

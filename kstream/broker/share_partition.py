@@ -109,6 +109,10 @@ class SharePartition:
         """Whether something is to be done that nobody would do before a member loads it again."""
         return bool(self._storing.is_at_work or self.letters_due)
 
+    def is_ready(self) -> bool:
+        """Whether a fetch would read now."""
+        return not self._is_being_read and self.has_room()
+
     def begin_reading(self) -> bool:
         """Whether a fetch should read now; then it is to call `end_reading`. Two at once would read the
         same.
