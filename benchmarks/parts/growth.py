@@ -41,7 +41,9 @@ _SIZES_MB = (1, 10, 100, 1_000)
 _SMALL_BATCHES = {**PRODUCE_SETTINGS, "batch.size": "16384"}  # so that finding a batch is what takes time
 _AT_ONCE = 500
 _TIMEOUT_S = 120.0
+_PAUSE_S = 0.2
 _PROBES = 300
+_METADATA_TIMES = 5
 
 
 def _grown(points: Sequence[int], turn: Turn) -> Iterator[tuple[int, int]]:
@@ -71,8 +73,9 @@ def partitions(turn: Turn) -> Values:
                 exists += count
             values[f"latency-by-partitions@{point}"] = _probe(turn, topic)
             with WireClient(*turn.server.address, timeout_s=_TIMEOUT_S) as client:
+                _wait_for_partitions(client, wanted)
                 values[f"metadata-by-partitions@{point}"] = _median_ms(
-                    partial(client.request, MetadataRequest(topics=None), 12), times=5
+                    partial(_ask_for_all, client), times=_METADATA_TIMES
                 )
         values["memory-per-partition"] = (rss_anon_mb(turn.server.pid) - idle_mb) * 1000 / exists
     return values
@@ -147,6 +150,25 @@ def topic_size(turn: Turn) -> Values:
 
             values[f"fetch-by-topic-size@{point}"] = 1000 * _median_ms(fetch, times=_PROBES)
     return values
+
+
+def _wait_for_partitions(client: WireClient, count: int) -> None:
+    """Until Metadata names so many: a broker may learn of topics long after their creation was answered."""
+    ends_s = time.monotonic() + _TIMEOUT_S
+    while True:
+        answer = client.request(MetadataRequest(topics=None), 12)
+        named = sum(len(topic.partitions) for topic in answer.topics)
+        if named >= count:
+            return
+        if time.monotonic() > ends_s:
+            raise RuntimeError(f"{named} of {count} partitions are known after {_TIMEOUT_S:g} s")
+        time.sleep(_PAUSE_S)
+
+
+def _ask_for_all(client: WireClient) -> None:
+    """Metadata of everything, until its last byte is there: making sense of it is the client's work."""
+    client.send_raw(client.frame(MetadataRequest(topics=None), 12, 0))
+    client.receive_frame()
 
 
 def _median_ms(work: Callable[[], object], *, times: int) -> float:

@@ -16,6 +16,7 @@ where Kafka says 3 and lets the client ask again
 from __future__ import annotations
 
 from collections.abc import Iterable
+from struct import Struct
 from typing import Any
 
 import trio
@@ -50,6 +51,8 @@ from kstream.wire.uuids import ZERO_UUID
 
 _FIRST_VERSION_BY_ID = 12
 _PARTITIONS_PER_TURN = 256
+_error_and_index = Struct(">hi")
+"""What every version of a partition's answer begins with."""
 
 Topics = list[Any]
 """`MetadataResponseTopic`s, or their bytes."""
@@ -180,6 +183,8 @@ class _TopicMaker:
         self._live = [broker.broker_id for broker in store.image.live_brokers()]
         self._encode_topic = encoder(MetadataResponseTopic, version)
         self._encode_partition = encoder(MetadataResponsePartition, version)
+        self._rests: dict[tuple[int, int, tuple[int, ...], tuple[int, ...]], bytes] = {}
+        """What stands behind a partition's error and index, by what it says: most partitions say the same."""
         self._made = 0
 
     async def topic(self, topic: TopicImage) -> bytes:
@@ -205,17 +210,19 @@ class _TopicMaker:
         return encoded
 
     def _partition(self, partition: PartitionImage) -> bytes:
-        live = self._live
-        return self._encode_partition(
-            MetadataResponsePartition(
-                error_code=ErrorCode.LEADER_NOT_AVAILABLE
-                if partition.leader == NO_LEADER
-                else ErrorCode.NONE,
-                partition_index=partition.index,
-                leader_id=partition.leader,
-                leader_epoch=partition.leader_epoch,
-                replica_nodes=list(partition.replicas),
-                isr_nodes=list(partition.isr),
-                offline_replicas=[replica for replica in partition.replicas if replica not in live],
+        error_code = ErrorCode.LEADER_NOT_AVAILABLE if partition.leader == NO_LEADER else ErrorCode.NONE
+        said = (partition.leader, partition.leader_epoch, partition.replicas, partition.isr)
+        rest = self._rests.get(said)
+        if rest is None:
+            offline = [replica for replica in partition.replicas if replica not in self._live]
+            encoded = self._encode_partition(
+                MetadataResponsePartition(
+                    leader_id=partition.leader,
+                    leader_epoch=partition.leader_epoch,
+                    replica_nodes=list(partition.replicas),
+                    isr_nodes=list(partition.isr),
+                    offline_replicas=offline,
+                )
             )
-        )
+            rest = self._rests[said] = encoded[_error_and_index.size :]
+        return _error_and_index.pack(error_code, partition.index) + rest

@@ -11,9 +11,15 @@ import pytest
 import trio
 
 from kstream.api.metadata import handle
+from kstream.broker.metadata.image import PartitionImage, TopicImage
 from kstream.errors import ErrorCode
 from kstream.wire.codec import decode, encode
-from kstream.wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
+from kstream.wire.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponsePartition,
+)
 from kstream.wire.uuids import ZERO_UUID
 from tests.api.conftest import Asker
 
@@ -199,6 +205,30 @@ def test_answers_for_many_partitions_are_made_once(asker: Asker) -> None:
     assert [*store.derived.values()] == [cached]
     by_name = asker.ask(MetadataRequest(topics=[MetadataRequestTopic(name="t1")]), 13, MetadataResponse)
     assert by_name.topics == first.topics[1:2]
+
+
+@pytest.mark.parametrize("version", range(14))
+def test_partitions_that_differ_are_told_apart(asker: Asker, version: int) -> None:
+    ours, nobodys, replicated = (1, 3, (1,), (1,)), (-1, 4, (1,), ()), (1, 3, (1, 2), (1,))
+    states = [ours, nobodys, replicated, ours, nobodys, replicated]
+    partitions = [
+        PartitionImage(index, leader, epoch, 0, replicas, isr)
+        for index, (leader, epoch, replicas, isr) in enumerate(states)
+    ]
+    asker.broker.metadata.image.topics_by_name["t"] = TopicImage("t", UNKNOWN_ID, partitions)
+    (topic,) = ask(asker, version, "t").topics
+    assert topic.partitions == [
+        MetadataResponsePartition(
+            error_code=ErrorCode.LEADER_NOT_AVAILABLE if each.leader < 0 else 0,
+            partition_index=each.index,
+            leader_id=each.leader,
+            leader_epoch=each.leader_epoch if version >= 7 else -1,
+            replica_nodes=list(each.replicas),
+            isr_nodes=list(each.isr),
+            offline_replicas=[broker for broker in each.replicas if broker == 2] if version >= 5 else [],
+        )
+        for each in partitions
+    ]
 
 
 def test_others_have_their_turn_while_a_large_answer_is_made(asker: Asker) -> None:
