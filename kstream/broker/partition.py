@@ -178,7 +178,7 @@ class Partition:
         result = self.replica.append_at_once(buffer, headers, leader_epoch=self.leader_epoch, now_ms=now_ms)
         self.traffic.bytes_in += len(buffer)
         self.changes += 1
-        if self.waiters:
+        if self.waiters or self.followers:
             self._wake(len(buffer))
         return result
 

@@ -133,6 +133,13 @@ async def _append(broker: Broker, key: Key, *, is_transactional: bool = False) -
     await partition.append(memoryview(bytearray(records)), (read_header(records),), now_ms=NOW_MS)
 
 
+async def _append_at_once(broker: Broker, key: Key) -> None:
+    partition = await _found(broker, key)
+    if partition is not None and partition.appends_at_once:
+        records = batch(b"z" * 20)
+        partition.append_at_once(records, (read_header(records),), now_ms=NOW_MS)
+
+
 async def _append_in_transaction(broker: Broker, key: Key) -> None:
     await _append(broker, key, is_transactional=True)
 
@@ -187,6 +194,7 @@ async def _found(broker: Broker, key: Key) -> Partition | None:
 _ACTIONS = [
     *[_append] * 4,
     _nothing,
+    _append_at_once,
     _append_in_transaction,
     _end_transaction,
     _delete_records,
