@@ -139,16 +139,29 @@ STEPS = st.lists(
 )
 
 
-@given(steps=STEPS, seed=st.integers(0, 2**32))
+SEEDS = st.integers(0, 2**32)
+
+
+@given(steps=STEPS, seed=SEEDS)
 @settings(max_examples=60)
 def test_what_a_flush_acknowledged_is_there(steps: list[str], seed: int) -> None:
+    cut_at_any_time(steps, seed)
+
+
+@given(steps=STEPS, seed=SEEDS)
+@settings(max_examples=40)
+def test_what_a_stop_closed_in_order_is_there(steps: list[str], seed: int) -> None:
+    cut_behind_a_stop(steps, seed)
+
+
+def cut_at_any_time(steps: list[str], seed: int) -> None:
+    """Take the steps and cut the power: what a flush acknowledged is there."""
     with tempfile.TemporaryDirectory(prefix="kstream-disk-") as root:
         _run(Path(root), steps, random.Random(seed))
 
 
-@given(steps=STEPS, seed=st.integers(0, 2**32))
-@settings(max_examples=40)
-def test_what_a_stop_closed_in_order_is_there(steps: list[str], seed: int) -> None:
+def cut_behind_a_stop(steps: list[str], seed: int) -> None:
+    """Take the steps, stop, and cut the power: all is there."""
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="kstream-disk-") as root:
         disk = SimulatedDisk()
