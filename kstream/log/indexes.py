@@ -168,7 +168,7 @@ class Index:
 
     def clear(self) -> None:
         """Begin anew with an empty file. Raises OSError."""
-        self.path.write_bytes(b"")
+        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644))
         self._memory = (0, array("q"), array("q"))
         self._written = 0
         self._columns = None

@@ -197,13 +197,18 @@ class Platform:
         scratch = memoryview(bytearray(min(size_bytes, COLD_PIECE_BYTES)))
         end = position + size_bytes
         while position < end:
-            if hasattr(os, "preadv"):
-                count = os.preadv(fd, (scratch[: end - position],), position)
-            else:
-                count = len(os.pread(fd, min(end - position, COLD_PIECE_BYTES), position))
-            if count <= 0:
+            count = self.read_into(fd, scratch[: end - position], position)
+            if not count:
                 return
             position += count
+
+    def read_into(self, fd: int, target: memoryview, position: int) -> int:
+        """Read from a position into `target`; returns how many bytes came, 0 at the file's end."""
+        if hasattr(os, "preadv"):
+            return os.preadv(fd, (target,), position)
+        content = os.pread(fd, len(target), position)
+        target[: len(content)] = content
+        return len(content)
 
     def map_file(self, fd: int, size_bytes: int) -> memoryview:
         """The first bytes of a file, to be read. Raises OSError."""

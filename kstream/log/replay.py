@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -87,4 +88,5 @@ def headers_from(segment: Segment, offset: int) -> Iterator[tuple[BatchHeader, i
 
 
 def _newest_first(directory: Path) -> list[Path]:
-    return sorted(directory.glob(f"[0-9]*{SUFFIX}"), reverse=True)
+    names = [name for name in os.listdir(directory) if name.endswith(SUFFIX) and name[0].isdecimal()]
+    return [directory / name for name in sorted(names, reverse=True)]

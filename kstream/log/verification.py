@@ -17,6 +17,9 @@ from kstream.records.errors import CorruptBatch
 
 _log = logging.getLogger(__name__)
 
+_BUFFER_BYTES = 2 * COLD_PIECE_BYTES
+"""Enough for all but unusual batches: `message.max.bytes` is one piece by default."""
+
 
 class Verified(NamedTuple):
     """The good front of a segment."""
@@ -43,23 +46,19 @@ def verify_segment(
     file_bytes = segment.size_bytes
     epochs: list[tuple[int, int]] = []
     next_offset = segment.base_offset
-    position = warm_end = 0
+    position = 0
     segment.clear_indexes()
     reason = ""
+    pieces = _Pieces(file, file_bytes, on_checked)
     while position < file_bytes:
         try:
-            header = _read_sane_header(file, position, file_bytes, segment.base_offset, next_offset)
-            end = position + header.size_bytes
-            while warm_end < end:
-                # The disk is waited for here, without the GIL, and not in a page fault below.
-                file.platform.bring_in(file.fd, warm_end, COLD_PIECE_BYTES)
-                warm_end += COLD_PIECE_BYTES
-                if on_checked is not None:
-                    on_checked(min(COLD_PIECE_BYTES, file_bytes - warm_end + COLD_PIECE_BYTES))
-            check_crc(file.mapping(file_bytes), position, header.size_bytes)
+            at = pieces.have(position, HEADER_SIZE)
+            header = _check_header(read_header(pieces.buffer, at), segment.base_offset, next_offset)
+            pieces.check_crc(position, header.size_bytes)
         except CorruptBatch as error:
             reason = str(error)
             break
+        end = position + header.size_bytes
         if not epochs or epochs[-1][0] != header.partition_leader_epoch:
             epochs.append((header.partition_leader_epoch, header.base_offset))
         segment.note_batch(
@@ -76,14 +75,67 @@ def verify_segment(
     return Verified(next_offset, epochs)
 
 
-def _read_sane_header(
-    file: SegmentFile, position: int, file_bytes: int, base_offset: int, next_offset: int
-) -> BatchHeader:
-    if file_bytes - position < HEADER_SIZE:
-        raise CorruptBatch(f"{file_bytes - position} bytes cannot hold a record batch")
-    header = read_header(file.mapping(file_bytes), position)
-    if position + header.size_bytes > file_bytes:
-        raise CorruptBatch(f"record batch is {position + header.size_bytes - file_bytes} bytes short")
+class _Pieces:
+    """A file from its beginning to its end, read with plain reads into one buffer: they wait for the disk
+    without the GIL, where the page faults of a mapping would hold it, and the buffer stays in the processor's
+    cache.
+    """
+
+    __slots__ = ("_begin", "_end", "_file", "_file_bytes", "_on_checked", "buffer")
+
+    def __init__(self, file: SegmentFile, file_bytes: int, on_checked: Callable[[int], None] | None) -> None:
+        self._file = file
+        self._file_bytes = file_bytes
+        self._on_checked = on_checked
+        self._begin = self._end = 0  # what of the file is in the buffer
+        self.buffer = bytearray(min(_BUFFER_BYTES, file_bytes))
+
+    def have(self, position: int, size_bytes: int) -> int:
+        """Have so many bytes in the buffer, none of which is before those of the last call; returns where.
+
+        Raises CorruptBatch if the file ends before, OSError.
+        """
+        end = position + size_bytes
+        if end > self._file_bytes:
+            raise CorruptBatch(f"record batch is {end - self._file_bytes} bytes short")
+        if end > self._end:
+            self._read_on(position)
+        return position - self._begin
+
+    def check_crc(self, position: int, size_bytes: int) -> None:
+        """Check the batch at `position`. Raises CorruptBatch, OSError."""
+        if size_bytes <= len(self.buffer):
+            at = self.have(position, size_bytes)
+            check_crc(self.buffer, at, size_bytes)
+            return
+        end = position + size_bytes
+        if end > self._file_bytes:
+            raise CorruptBatch(f"record batch is {end - self._file_bytes} bytes short")
+        file = self._file
+        file.platform.bring_in(file.fd, position, size_bytes)
+        self._count(end - self._end)
+        self._begin = self._end = end
+        check_crc(file.mapping(self._file_bytes), position, size_bytes)
+
+    def _read_on(self, position: int) -> None:
+        held = self.buffer[position - self._begin : self._end - self._begin]
+        self.buffer[: len(held)] = held
+        self._begin = position
+        wanted = memoryview(self.buffer)[len(held) : self._file_bytes - position]
+        while wanted:
+            count = self._file.platform.read_into(self._file.fd, wanted, self._end)
+            if not count:
+                raise CorruptBatch(f"the file ends at byte {self._end}")
+            self._end += count
+            wanted = wanted[count:]
+            self._count(count)
+
+    def _count(self, size_bytes: int) -> None:
+        if self._on_checked is not None:
+            self._on_checked(size_bytes)
+
+
+def _check_header(header: BatchHeader, base_offset: int, next_offset: int) -> BatchHeader:
     if header.base_offset < next_offset or header.last_offset_delta < 0:
         raise CorruptBatch(f"record batch has offset {header.base_offset} where {next_offset} is next")
     if header.last_offset - base_offset > RELATIVE_OFFSET_MAX:
@@ -121,9 +173,9 @@ def _end_of_content(fd: int, begin: int, end: int) -> int:
     """Where the zeros that fill the file's end begin, from `begin` on."""
     while end > begin:
         at = max(begin, end - COLD_PIECE_BYTES)
-        content = os.pread(fd, end - at, at).rstrip(b"\0")
-        if content:
-            return at + len(content)
+        content = os.pread(fd, end - at, at)
+        if content != bytes(len(content)):
+            return at + len(content.rstrip(b"\0"))
         end = at
     return begin
 

@@ -2,7 +2,7 @@
 
 The model's transactions are a fold over what was appended: it knows which are open, which records were
 aborted, and from that what a reader of either isolation level may see. Only a follower truncates, and never
-below what was committed, so what compaction has been through stays once there are transactions.
+below what was committed, so what was there when compaction ran stays once there are transactions.
 """
 
 from __future__ import annotations
@@ -237,15 +237,34 @@ class LogAndModel(RuleBasedStateMachine):
 
     @rule(map_bytes=st.sampled_from([48, 1 << 20]))
     def compact(self, map_bytes: int) -> None:
+        segments = self.segments_and_ends()
         bound = compact(self.log, map_bytes=map_bytes).end_offset
-        self.compacted_to = max(self.compacted_to, bound)
+        self.compacted_to = self.end  # all of it is committed, and markers behind the bound have counted
         aborted, markers = self.aborted_and_markers()
-        kept = [stored for stored in self.model if stored[0] < bound and stored[0] not in aborted]
+        # Aborted records go from every segment that is written anew, be they behind the bound.
+        rewritten_to = max((end for segment, end in segments if segment.base_offset < bound), default=0)
+        model = [stored for stored in self.model if stored[0] >= rewritten_to or stored[0] not in aborted]
         # All records have the same key.
-        last = max((stored[0] for stored in kept if stored[0] not in markers), default=-1)
+        last = max(
+            (stored[0] for stored in model if stored[0] < bound and stored[0] not in markers), default=-1
+        )
         self.model = [
-            stored for stored in self.model if stored[0] >= bound or stored[0] == last or stored[0] in markers
+            stored for stored in model if stored[0] >= bound or stored[0] == last or stored[0] in markers
         ]
+        self.forget_deleted_producers()
+
+    def forget_deleted_producers(self) -> None:
+        """Compaction takes older snapshots along: of a producer whose batches retention deleted, a restart
+        may know the last marker alone, and then the next sequence is 0, in Kafka too.
+        """
+        for number, producer_id in enumerate(self.producer_ids):
+            written = [
+                batch.last_offset
+                for batch in self.transactional
+                if batch.producer_id == producer_id and batch.is_commit is None
+            ]
+            if written and written[-1] < self.start:
+                self.producer_ids[number] = max(self.producer_ids) + 1
 
     @rule(part=st.floats(0, 1))
     def truncate(self, part: float) -> None:
