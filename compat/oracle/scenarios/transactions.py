@@ -122,7 +122,7 @@ class Transactor:
                 topics=topics,
             )
             request = AddPartitionsToTxnRequest(transactions=[transaction])
-        self.run.call(f"{self.label}: add {note}", request, version, trim=_partitions_in_order)
+        self.run.call(f"{self.label}: add {note}", request, version, trim=partitions_in_order)
 
     def produce(
         self,
@@ -166,7 +166,8 @@ class Transactor:
             self.producer_id, self.epoch = answer.producer_id, answer.producer_epoch
 
 
-def _partitions_in_order(answer: Any) -> None:
+def partitions_in_order(answer: Any) -> None:
+    """What an answer says of AddPartitionsToTxn, whose partitions Kafka gives in the order of a hash map."""
     topics = list(answer.results_by_topic_v3_and_below)
     for result in answer.results_by_transaction:
         topics += result.topic_results
