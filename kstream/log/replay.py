@@ -66,7 +66,7 @@ def load_producers(
             analysis = Analysis(state, Origin.REPLICATION)
             analysis.add(header, header.base_offset, segment.file.mapping(segment.size_bytes), position)
             aborted = analysis.commit()
-            if into_index:
+            if aborted and into_index:
                 segment.txn_index.extend(aborted)
             if header.is_control:
                 # All that is here is replicated. Said only at the end, it would be a million to go through.

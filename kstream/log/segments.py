@@ -125,14 +125,14 @@ class SegmentList:
         aborted: list[AbortedTransaction] = []
         active = self.active
         if not found.size_bytes or (
-            found.segment_base_offset == active.base_offset and active.txn_index.is_empty
+            found.segment_base_offset == active.base_offset and active.txn_index.ends_before(offset)
         ):
             return aborted
         number = self.number_of(found.segment_base_offset)
         bound: int | None = None
         for segment in islice(self._segments, number, None):
             index = segment.txn_index
-            if index.is_empty:
+            if index.ends_before(offset):
                 continue
             if bound is None:
                 bound = self._bound_behind(number, found, log_end_offset)

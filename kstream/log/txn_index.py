@@ -26,6 +26,7 @@ _ENTRY = struct.Struct(">hqqqq")
 ENTRY_BYTES = _ENTRY.size
 _LAST_OFFSET = struct.Struct(">q")
 _LAST_OFFSET_POSITION = struct.calcsize(">hqq")
+_BEHIND_LAST_OFFSET = ENTRY_BYTES - _LAST_OFFSET_POSITION
 
 
 class CorruptTransactionIndex(KstreamError):
@@ -68,14 +69,16 @@ class TransactionIndex:
         return self._content
 
     @property
-    def is_empty(self) -> bool:
-        """Whether the segment has no aborted transaction. HOT."""
-        return not (self._content if self._content is not None else self._loaded())
-
-    @property
     def entries(self) -> list[AbortedTransaction]:
         """All entries. Raises CorruptTransactionIndex."""
         return [AbortedTransaction._make(entry[1:]) for entry in _ENTRY.iter_unpack(self._loaded())]
+
+    def ends_before(self, offset: int) -> bool:
+        """Whether the last marker is before `offset`, so that a reader from there needs none. HOT."""
+        content = self._content if self._content is not None else self._loaded()
+        return (
+            not content or _LAST_OFFSET.unpack_from(content, len(content) - _BEHIND_LAST_OFFSET)[0] < offset
+        )
 
     def append(self, entry: AbortedTransaction) -> None:
         """Add one, on file at once if that can be written, else with `flush`."""
@@ -129,7 +132,7 @@ class TransactionIndex:
         below it have ended. Those that ended before `first_offset` are not looked at.
         """
         content = self._loaded()
-        found = []
+        found: list[AbortedTransaction] = []
         for position in range(self._first_ending_at(first_offset) * ENTRY_BYTES, len(content), ENTRY_BYTES):
             entry = AbortedTransaction._make(_ENTRY.unpack_from(content, position)[1:])
             if entry.first_offset < upper_bound_offset:

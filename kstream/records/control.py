@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from kstream.errors import ProtocolError
-from kstream.records.batch import NO_LEADER_EPOCH, BatchHeader
+from kstream.records.batch import CODEC_MASK, HEADER_SIZE, NO_LEADER_EPOCH, BatchHeader
 from kstream.records.builder import build_batch
 from kstream.records.compression import Buffer
 from kstream.records.errors import CorruptBatch
@@ -30,6 +30,11 @@ from kstream.wire.schema import Message
 
 _KEY = struct.Struct(">hh")
 _END_TXN = struct.Struct(">hi")
+_USUAL = struct.Struct(">5shhBhiB")
+"""The record of a marker as everybody writes it: up to its key, key, size of its value, value, headers."""
+
+_USUAL_START = bytes((2 * (_USUAL.size - 1), 0, 0, 0, 2 * _KEY.size))
+_USUAL_VALUE_SIZE = 2 * _END_TXN.size
 
 
 class ControlType(IntEnum):
@@ -112,6 +117,10 @@ def read_end_txn_marker(
 
     Later versions of the value only append to it. Raises `CorruptBatch`.
     """
+    if header is not None:
+        usual = _read_usual_marker(buffer, position, header)
+        if usual is not None:
+            return usual
     record = next(iter_records(buffer, position, header=header), None)
     if record is None:
         return None
@@ -124,6 +133,27 @@ def read_end_txn_marker(
     if version < 0:
         raise CorruptBatch(f"transaction marker has version {version}")
     return EndTxnMarker(kind is ControlType.COMMIT, coordinator_epoch)
+
+
+def _read_usual_marker(buffer: Buffer, position: int, header: BatchHeader) -> EndTxnMarker | None:
+    """A marker as all brokers write it, without a look at each of its fields: a log may have millions of them
+    to read at its start. None for anything else.
+    """
+    if (
+        header.size_bytes != HEADER_SIZE + _USUAL.size
+        or header.record_count != 1
+        or header.attributes & CODEC_MASK
+        or len(buffer) < position + header.size_bytes
+    ):
+        return None
+    start, key_version, number, size, version, coordinator_epoch, headers = _USUAL.unpack_from(
+        buffer, position + HEADER_SIZE
+    )
+    if (start, key_version, size, version, headers) != (_USUAL_START, 0, _USUAL_VALUE_SIZE, 0, 0):
+        return None
+    if number not in (ControlType.ABORT, ControlType.COMMIT):
+        return None
+    return EndTxnMarker(number == ControlType.COMMIT, coordinator_epoch)
 
 
 def quorum_batch(

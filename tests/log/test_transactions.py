@@ -188,6 +188,7 @@ def test_the_index_gives_what_a_scan_would(ended: list[tuple[int, int, int]], as
             ]
             proof = next((entry for entry in entries if entry.last_stable_offset >= bound), None)
             assert is_complete == (proof is not None)
+            assert each.ends_before(first) == all(entry.last_offset < first for entry in entries)
             if proof is not None:
                 scanned = [entry for entry in scanned if entry.last_offset <= proof.last_offset]
             assert found == scanned
