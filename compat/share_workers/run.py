@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ from kstream.wire.messages.incremental_alter_configs import (
 TOPIC, GROUP = "jobs", "workers"
 PARTITIONS = 8
 JOBS_PER_SECOND = 400
-_KINDS = ("accept", "accept", "accept", "release", "reject")
+_KINDS = ("accept", "accept", "renew", "release", "reject")
 _LIMIT, _LOCK_MS = 10, 15_000
 _FEW_AT_ONCE = {
     "librdkafka": "fetch.max.bytes=1000",
@@ -54,6 +55,8 @@ class Outcome:
     worker_kills: int
     server_kills: int
     verdict: Verdict
+    settled_by: str
+    """How many each client was told that it settled."""
 
     @property
     def faults(self) -> list[str]:
@@ -68,7 +71,8 @@ class Outcome:
             told += f"; and {len(found.faults) - 10} more"
         return (
             f"{self.title}: {self.produced} jobs, {found.deliveries} deliveries (at most "
-            f"{found.most_deliveries} of one), {found.settled} told as settled, {found.untold} untold, "
+            f"{found.most_deliveries} of one), {found.settled} told as settled ({self.settled_by}), "
+            f"{found.untold} untold, "
             f"workers killed {self.worker_kills} times, server {self.server_kills} times: {told}"
         )
 
@@ -84,9 +88,7 @@ def run_share_workers(*, workers: int, seconds: float, seed: int, kafka: bool = 
         _configure(server)
         fleet = _fleet(server, workers, Path(folder))
         kills = _Kills(server, fleet, seed)
-        feed = Feed(
-            server.bootstrap, TOPIC, PARTITIONS, lambda number: f"{_KINDS[number % len(_KINDS)]}-{number}"
-        )
+        feed = Feed(server.bootstrap, TOPIC, PARTITIONS, _job)
         try:
             kills.revive()
             with feed.flowing(JOBS_PER_SECOND):
@@ -98,8 +100,13 @@ def run_share_workers(*, workers: int, seconds: float, seed: int, kafka: bool = 
                 worker.kill()
         lives = [life for worker in fleet for life in worker.lives()]
         verdict = check(lives, _produced(server), Bounds(_LIMIT, _LOCK_MS, kills.server_kills_ms))
-    title = f"{workers} share workers seed={seed}"
-    return Outcome(title, feed.count, kills.worker_kills, len(kills.server_kills_ms), verdict)
+    title = f"{workers} share workers ({_composition(workers)}) seed={seed}"
+    settled_by = Counter({life.worker.rpartition("-")[0]: 0 for life in lives})
+    for life in lives:
+        settled_by[life.worker.rpartition("-")[0]] += sum(event.is_settled for event in life.events)
+    return Outcome(
+        title, feed.count, kills.worker_kills, len(kills.server_kills_ms), verdict, _counts(settled_by)
+    )
 
 
 def _job(number: int) -> str:
@@ -153,10 +160,22 @@ class _Kills:
 
 def _fleet(server: ServerProcess, count: int, folder: Path) -> list[Worker]:
     fleet = []
-    for name, command in commands(count).items():
-        few = _FEW_AT_ONCE[name.rpartition("-")[0]]
-        fleet.append(Worker(name, [*command, server.bootstrap, f"group.id={GROUP};{few}", TOPIC], folder))
+    for number, (client, _, command) in enumerate(commands(count)):
+        arguments = [server.bootstrap, f"group.id={GROUP};{_FEW_AT_ONCE[client]}", TOPIC]
+        fleet.append(Worker(f"{client}-{number}", [*command, *arguments], folder))
     return fleet
+
+
+def _composition(count: int) -> str:
+    """Who they are, for a person."""
+    members: Counter[str] = Counter()
+    for client, workers, _ in commands(count):
+        members[client] += workers
+    return _counts(members)
+
+
+def _counts(of_clients: Counter[str]) -> str:
+    return ", ".join(f"{number} {client}" for client, number in sorted(of_clients.items()))
 
 
 def _dismiss(fleet: Sequence[Worker]) -> None:

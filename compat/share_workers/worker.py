@@ -6,16 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from compat.builds import built
-from compat.kafka_jars import KafkaUnavailable, java, kafka_jars
 from compat.share_workers.history import Life, events_in
 from compat.story import ClientMissing
 
 _ROOT = Path(__file__).parents[2]
-_JAVA_EVERY, _JAVA_MAX = 15, 4
-_GO_EVERY = 10
+_CONSUMERS_IN_A_JVM = 4
+"""A process of Java's costs as much as four of the others; killed, it takes so many workers with it."""
 
 
 def confluent_command() -> list[str]:
@@ -28,32 +28,29 @@ def go_command() -> list[str]:
     return built("go", "share-worker")
 
 
-def java_command() -> list[str]:
-    """Kafka's own. Raises KafkaUnavailable."""
-    program = str(Path(__file__).with_name("ShareWorker.java"))
-    return [java(), "-Xmx128m", "-cp", f"{kafka_jars()}/*", program]
+def java_command(workers: int = 1) -> list[str]:
+    """Kafka's own, so many in one process. Raises ClientMissing."""
+    runtime, *arguments = built("java", "share-worker")
+    return [runtime, f"-Dshare.workers={workers}", *arguments]
 
 
-def commands(count: int) -> dict[str, list[str]]:
-    """Of so many workers by name: mostly librdkafka, some of the others as far as they can be had here."""
-    found: dict[str, list[str]] = {}
-    java_count = 0
-    for number in range(count):
-        client, command = "librdkafka", confluent_command()
-        try:
-            if number % _JAVA_EVERY == 1 and java_count < _JAVA_MAX:
-                client, command = "java", java_command()
-                java_count += 1
-            elif number % _GO_EVERY == 2:
-                client, command = "franz-go", go_command()
-        except (ClientMissing, KafkaUnavailable):
-            pass
-        found[f"{client}-{number}"] = command
-    return found
+def commands(count: int) -> list[tuple[str, int, list[str]]]:
+    """So many workers as processes, each with its client and how many it is: a third franz-go, a quarter
+    Java, as far as these can be had here, and librdkafka.
+    """
+    found: list[tuple[str, int, list[str]]] = []
+    with suppress(ClientMissing):
+        found += [("franz-go", 1, go_command())] * (count // 3)
+    with suppress(ClientMissing):
+        command = java_command(_CONSUMERS_IN_A_JVM)
+        processes = max(1, count // (4 * _CONSUMERS_IN_A_JVM))
+        found += [("java", _CONSUMERS_IN_A_JVM, command)] * processes
+    left = count - sum(workers for _, workers, _ in found)
+    return found + [("librdkafka", 1, confluent_command())] * left
 
 
 class Worker:
-    """One worker, over all its lives."""
+    """One process of workers, over all its lives."""
 
     def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
         self.name = name

@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from compat.kafka_jars import KafkaUnavailable, java, kafka_jars
 from compat.kstream_server import KstreamServer
 from compat.share_workers.history import Event
 from compat.share_workers.worker import confluent_command, go_command, java_command
@@ -108,17 +107,13 @@ def server() -> Iterator[KstreamServer]:
 
 @pytest.fixture(params=["librdkafka", "franz-go", pytest.param("java", marks=pytest.mark.java)])
 def client(request: pytest.FixtureRequest) -> str:
-    if request.param == "franz-go":
-        try:
+    try:
+        if request.param == "franz-go":
             go_command()
-        except ClientMissing as error:
-            pytest.skip(str(error))
-    if request.param == "java":
-        try:
-            kafka_jars()
-            java()
-        except KafkaUnavailable as error:
-            pytest.skip(str(error))
+        if request.param == "java":
+            java_command()
+    except ClientMissing as error:
+        pytest.skip(str(error))
     return str(request.param)
 
 

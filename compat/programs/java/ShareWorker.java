@@ -1,7 +1,9 @@
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
@@ -16,13 +18,23 @@ import org.apache.kafka.common.TopicIdPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * Kafka's own share consumer as a process: what confluent_worker.py is for librdkafka.
+ * Kafka's own share consumer as a process: what compat/share_workers/confluent_worker.py is for librdkafka.
+ * With -Dshare.workers=N it is N of them, each with its own thread and connections.
  * Arguments: HOST:PORT, KEY=VALUE settings joined by ";", topics.
  */
-public class ShareWorker {
-    private static final Set<String> renewed = new HashSet<>();
+public class ShareWorker implements Runnable {
+    private static final AtomicBoolean mustClose = new AtomicBoolean();
 
-    public static void main(String[] arguments) {
+    private final Set<String> renewed = new HashSet<>();
+    private final Properties properties;
+    private final List<String> topics;
+
+    private ShareWorker(Properties properties, List<String> topics) {
+        this.properties = properties;
+        this.topics = topics;
+    }
+
+    public static void main(String[] arguments) throws InterruptedException {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", arguments[0]);
         properties.put("share.acknowledgement.mode", "explicit");
@@ -31,8 +43,17 @@ public class ShareWorker {
         for (String pair : arguments[1].split(";")) {
             properties.put(pair.substring(0, pair.indexOf('=')), pair.substring(pair.indexOf('=') + 1));
         }
-        boolean isExplicit = properties.get("share.acknowledgement.mode").equals("explicit");
-        AtomicBoolean mustClose = new AtomicBoolean();
+        List<String> topics = Arrays.asList(arguments).subList(2, arguments.length);
+        List<Thread> workers = new ArrayList<>();
+        for (int number = 0; number < Integer.getInteger("share.workers", 1); number++) {
+            Thread worker = new Thread(new ShareWorker(properties, topics));
+            worker.setUncaughtExceptionHandler((thread, error) -> {
+                error.printStackTrace();
+                Runtime.getRuntime().halt(1);
+            });
+            worker.start();
+            workers.add(worker);
+        }
         Thread closer = new Thread(() -> {
             try {
                 System.in.read();
@@ -43,9 +64,17 @@ public class ShareWorker {
         });
         closer.setDaemon(true);
         closer.start();
+        for (Thread worker : workers) {
+            worker.join();
+        }
+    }
+
+    @Override
+    public void run() {
+        boolean isExplicit = properties.get("share.acknowledgement.mode").equals("explicit");
         try (KafkaShareConsumer<byte[], byte[]> consumer =
                 new KafkaShareConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-            consumer.subscribe(Arrays.asList(arguments).subList(2, arguments.length));
+            consumer.subscribe(topics);
             while (!mustClose.get()) {
                 ConsumerRecords<byte[], byte[]> records = consumer.poll(Duration.ofMillis(100));
                 StringBuilder told = new StringBuilder();
@@ -60,15 +89,16 @@ public class ShareWorker {
                 }
                 System.out.print(told);
                 System.out.flush();
-                boolean isSettled = settled(consumer.commitSync());
-                if (isSettled) {
+                if (settled(consumer.commitSync())) {
+                    told.setLength(0);
                     for (ConsumerRecord<byte[], byte[]> record : records) {
                         AcknowledgeType kind = isExplicit ? kind(record) : AcknowledgeType.ACCEPT;
-                        System.out.print(line(kind.toString(), record));
+                        told.append(line(kind.toString(), record));
                         if (kind == AcknowledgeType.RENEW) {
                             renewed.add(place(record));
                         }
                     }
+                    System.out.print(told);
                     System.out.flush();
                 }
             }
@@ -86,7 +116,7 @@ public class ShareWorker {
     }
 
     /** What the value asks for; a record that was renewed comes once more. */
-    private static AcknowledgeType kind(ConsumerRecord<byte[], byte[]> record) {
+    private AcknowledgeType kind(ConsumerRecord<byte[], byte[]> record) {
         String value = new String(record.value(), StandardCharsets.UTF_8);
         if (value.startsWith("reject")) {
             return AcknowledgeType.REJECT;

@@ -1,0 +1,148 @@
+"""`kstream groups` with share groups, of stock consumers, and what it leaves to consumer groups."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from confluent_kafka import AcknowledgeType, Consumer, ShareConsumer
+
+from kstream.cli.app import run
+from kstream.cli.connection import Cluster
+from kstream.cli.share_groups import ShareGroups
+from kstream.replay.errors import NoAnswer
+from kstream.testing import Broker
+from tests.queues.worker import connect
+
+pytestmark = pytest.mark.clients
+
+TIMEOUT_S = 60.0
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with Broker(["jobs"]) as running:
+        for number in range(5):
+            running.produce("jobs", str(number))
+        yield running
+
+
+class Command:
+    """`kstream groups` typed at a broker."""
+
+    def __init__(self, broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
+        self._bootstrap = broker.bootstrap_servers
+        self._capsys = capsys
+        self.err = ""
+
+    def __call__(self, *words: str) -> int:
+        code = run(["groups", *words, "--bootstrap", self._bootstrap])
+        said = self._capsys.readouterr()
+        self.out, self.err = said.out, said.err
+        return code
+
+    def json(self, *words: str) -> Any:
+        assert self(*words, "--json") == 0, self.err
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def groups(broker: Broker, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(broker, capsys)
+
+
+def worker(broker: Broker) -> ShareConsumer:
+    """A member of the share group `workers` that has accepted a record."""
+    consumer = ShareConsumer(
+        {
+            "bootstrap.servers": broker.bootstrap_servers,
+            "group.id": "workers",
+            "share.acknowledgement.mode": "explicit",
+        }
+    )
+    consumer.subscribe(["jobs"])
+    end_s = time.monotonic() + TIMEOUT_S
+    while not (got := consumer.poll(0.2)):
+        assert time.monotonic() < end_s
+    consumer.acknowledge(got[0], AcknowledgeType.ACCEPT)
+    for message in got[1:]:
+        consumer.acknowledge(message, AcknowledgeType.RELEASE)
+    consumer.commit_sync(TIMEOUT_S)
+    return consumer
+
+
+def consumed(broker: Broker, group: str) -> None:
+    """A consumer group with a position."""
+    consumer = Consumer(
+        {"bootstrap.servers": broker.bootstrap_servers, "group.id": group, "auto.offset.reset": "earliest"}
+    )
+    consumer.subscribe(["jobs"])
+    assert consumer.poll(TIMEOUT_S) is not None
+    consumer.commit(asynchronous=False)
+    consumer.close()
+
+
+def test_a_share_group_is_listed_described_moved_forgotten_and_deleted(
+    broker: Broker, groups: Command
+) -> None:
+    code = groups("reset", "workers", "--to", "beginning", "--topic", "jobs", "--share")
+    assert code == 0, groups.err
+    consumed(broker, "billing")
+    member = worker(broker)
+    assert groups.json("list") == [
+        {"group": "billing", "state": "empty", "protocol": "classic"},
+        {"group": "workers", "state": "stable", "protocol": "share"},
+    ]
+    found = groups.json("describe", "workers")
+    (row,) = found["positions"]
+    assert (found["state"], found["protocol"], found["assignor"]) == ("stable", "share", "simple")
+    assert (row["topic"], row["partition"], row["members"]) == ("jobs", 0, 1)
+    before = row["position"]  # 0 or 1: as in Kafka, what is stored of the start follows a write later
+    assert (before <= 1, row["lag"], found["lag"]) == (True, 4, 4)
+    assert found["members"][0]["partitions"] == ["jobs-0"]
+    assert groups("describe", "workers") == 0
+    assert "workers: stable, share protocol, 1 members" in groups.err
+
+    assert groups("reset", "workers", "--to", "end") == 4
+    assert "cannot move workers" in groups.err
+    member.close()
+    dry = groups.json("reset", "workers", "--to", "-1", "--dry-run")
+    assert dry == [{"topic": "jobs", "partition": 0, "before": before, "after": 4}]
+    assert groups.json("describe", "workers")["positions"][0]["position"] == before
+    assert groups("reset", "workers", "--to", "-1") == 0
+    assert groups.json("describe", "workers")["lag"] == 1
+
+    assert groups("forget", "workers", "--topic", "jobs") == 0
+    assert groups.json("describe", "workers")["positions"] == []
+    assert groups("forget", "workers", "--topic", "nowhere") == 4
+    assert groups("delete", "workers") == 0
+    assert [row["group"] for row in groups.json("list")] == ["billing"]
+    assert groups("describe", "workers") == 4
+    assert "there is no group workers" in groups.err
+
+
+def test_a_consumer_group_forgets_topics_too(broker: Broker, groups: Command) -> None:
+    consumed(broker, "billing")
+    assert groups("forget", "billing", "--topic", "other") == 4
+    assert "has no position in other" in groups.err
+    assert groups("forget", "billing", "--topic", "jobs") == 0
+    assert groups.json("describe", "billing")["positions"] == []
+
+
+def test_of_an_encrypted_cluster_share_groups_are_not_known_and_nothing_hangs(broker: Broker) -> None:
+    with closing(ShareGroups(Cluster(broker.bootstrap_servers, ["security.protocol=SSL"]))) as shares:
+        assert shares.rows() == []
+        assert shares.find("workers") is None
+
+
+def test_the_second_address_is_tried_and_nobody_there_is_said(broker: Broker) -> None:
+    with connect(broker) as client:
+        nobody = f"127.0.0.1:{client.socket.getsockname()[1]}"
+    with closing(ShareGroups(Cluster(f"{nobody},{broker.bootstrap_servers}"))) as shares:
+        assert shares.rows() == []
+    with closing(ShareGroups(Cluster(nobody))) as shares, pytest.raises(NoAnswer, match="refused"):
+        shares.find("workers")
