@@ -2,7 +2,7 @@
 
 Subscription: a share group; `ack`: ACCEPT, `nack`: RELEASE; the ack deadline is the lock duration, and a
 client that needs more time renews it. Ordering key: the key, with FIFO by key. `seek`: the group's
-offsets are reset (`kafka-share-groups --reset-offsets`).
+offsets are reset (`kstream groups reset GROUP --to TIME`).
 """
 
 from plumbing import new_producer, new_topic

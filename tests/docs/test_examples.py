@@ -36,10 +36,11 @@ PRINTED = {
         day 1: the durable subscription got 3
         day 2: the durable subscription got 2
         """,
-    "from_event_hubs": """\
-        two processors read 40 events, 0 of them twice
-        created: a.png, c.png
+    "from_event_grid": """\
+        the handler of pictures/a.png failed
+        handled: pictures/d.png, pictures/a.png
         """,
+    "from_event_hubs": "two processors read 40 events, 0 of them twice",
     "from_google_pubsub": """\
         sub-a: 3 acked, message 1 came back behind others
         sub-b: 3 acked, in order
@@ -62,10 +63,8 @@ PRINTED = {
         [x] Done: Second message.. (redelivered)
         the other queue of the exchange had all 3
         """,
-    "from_redis": """\
-        alice left entry 0 pending; bob got it as delivery 2, and 3 in all
-        the subscriber got after
-        """,
+    "from_redis_pubsub": "the subscriber got after",
+    "from_redis_streams": "alice left entry 0 pending; bob got it as delivery 2, and 3 in all",
     "from_service_bus": """\
         session a in order: a1, a2, a3
         the scheduled message came at its time
