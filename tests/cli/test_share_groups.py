@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from confluent_kafka import AcknowledgeType, Consumer, ShareConsumer
+from confluent_kafka import AcknowledgeType, Consumer, Message, ShareConsumer
 
 from kstream.cli.app import run
 from kstream.cli.connection import Cluster
@@ -66,11 +66,12 @@ def worker(broker: Broker) -> ShareConsumer:
     )
     consumer.subscribe(["jobs"])
     end_s = time.monotonic() + TIMEOUT_S
-    while not (got := consumer.poll(0.2)):
+    got: list[Message] = []
+    while not got:
         assert time.monotonic() < end_s
-    consumer.acknowledge(got[0], AcknowledgeType.ACCEPT)
-    for message in got[1:]:
-        consumer.acknowledge(message, AcknowledgeType.RELEASE)
+        got = list(consumer.poll(0.2))
+    for index, message in enumerate(got):
+        consumer.acknowledge(message, AcknowledgeType.RELEASE if index else AcknowledgeType.ACCEPT)
     consumer.commit_sync(TIMEOUT_S)
     return consumer
 
