@@ -38,6 +38,7 @@ class Connection:
         "_input",
         "_now_s",
         "_sock",
+        "_turn_ends_s",
         "_unsent",
         "context",
         "is_handling",
@@ -58,6 +59,8 @@ class Connection:
         self._sock = sock
         self._dispatcher = dispatcher
         self._input = FrameBuffer(pool, frame_size_bytes_max)
+        self._turn_ends_s = 0.0
+        """When others get their turn; 0 where they have had it, since this connection waited."""
         self._unsent: list[bytes] = []
         """Small answers that wait for those of the requests right behind, at most for this turn."""
         self.context = context
@@ -110,7 +113,6 @@ class Connection:
         """Answer until the peer closes. Answers to requests that came together leave together."""
         frames, now, dispatcher = self._input, self._now_s, self._dispatcher
         began_s = now()
-        turn_ends_s = began_s + _TURN_S
         while True:
             frame = frames.next_frame()
             if frame is None:
@@ -121,6 +123,8 @@ class Connection:
                 if len(stats.newest_s) >= FULL:
                     stats.fold()
                 began_s = now()
+                if not self._turn_ends_s:
+                    self._turn_ends_s = began_s + _TURN_S
                 continue
             if self._unsent and not dispatcher.is_prompt(frame):
                 await self._send_unsent()
@@ -143,10 +147,10 @@ class Connection:
             # A request that came with others has waited for theirs: its time begins where theirs ends.
             self.context.stats.append_s(now_s - began_s)
             began_s = now_s
-            if now_s > turn_ends_s:
+            if now_s > self._turn_ends_s:
                 await self._send_unsent()
                 await trio.lowlevel.checkpoint()
-                turn_ends_s = now() + _TURN_S
+                self._turn_ends_s = now() + _TURN_S
 
     async def _finish_request(self) -> None:
         """Send the answer, then do what is to be done behind it."""
@@ -179,6 +183,7 @@ class Connection:
                 break
             except BlockingIOError:
                 await trio.lowlevel.wait_readable(sock)
+                self._turn_ends_s = 0.0
         frames.received(size)
         return size > 0
 

@@ -312,6 +312,31 @@ def test_a_busy_connection_does_not_starve_the_others(tmp_path: Path) -> None:
     run(test)
 
 
+def test_who_has_waited_gives_no_turn_away(tmp_path: Path) -> None:
+    """One request a second: others have their turn anyhow, so an answer is one step of the event loop."""
+
+    class Steps(trio.abc.Instrument):
+        count = 0
+
+        def before_task_step(self, task: trio.lowlevel.Task) -> None:
+            self.count += "Connections._serve" in task.name
+
+    async def test() -> None:
+        async with serving(tmp_path) as served:
+            client = await served.connect()
+            assert await client.is_answered()
+            steps = Steps()
+            trio.lowlevel.add_instrument(steps)
+            for _ in range(5):
+                await trio.sleep(1)
+                assert await client.is_answered()
+            await trio.sleep(1)
+            trio.lowlevel.remove_instrument(steps)
+            assert steps.count == 5
+
+    run(test, virtual_time=True)
+
+
 def test_half_closed_and_reset_connections(tmp_path: Path) -> None:
     async def test() -> None:
         async with serving(tmp_path) as server:
