@@ -201,7 +201,8 @@ class SharePartition:
             UNKNOWN_SERVER_ERROR.
         """
         change = acknowledge(self.window, member_id, acknowledgements, self._limits(), _now_ms())
-        self._on_changed(self)
+        if change.has_renewed:
+            self._on_changed(self)
         await self._store(change)
 
     async def release(self, member_id: str) -> None:
@@ -272,7 +273,8 @@ class SharePartition:
             raise
 
     def _settle(self, change: Change, is_stored: bool) -> None:
-        settled = settle(self.window, change, is_stored=is_stored, limits=self._limits(), now_ms=_now_ms())
+        now_ms = 0.0 if is_stored else _now_ms()  # Only what was not stored asks for the time.
+        settled = settle(self.window, change, is_stored=is_stored, limits=self._limits(), now_ms=now_ms)
         if settled.dead_letters:
             self._on_dead(self, settled.dead_letters)
         if is_stored:

@@ -112,10 +112,13 @@ class ShareSessions:
             raise ApiError(ErrorCode.SHARE_SESSION_NOT_FOUND)
         return session
 
-    def is_next(self, key: ShareSessionKey, epoch: int) -> bool:
-        """Whether a request with this epoch continues a session."""
+    def try_go_on(self, key: ShareSessionKey, epoch: int) -> bool:
+        """Do as `go_on`, if a request with this epoch continues a session; whether it does. HOT."""
         session = self._sessions.get(key)
-        return session is not None and session.epoch == epoch
+        if session is None or session.epoch != epoch:
+            return False
+        session.epoch = 1 if epoch == _EPOCH_MAX else epoch + 1
+        return True
 
     def go_on(self, key: ShareSessionKey, epoch: int) -> ShareSession:
         """The session that a request with this epoch continues.
@@ -124,9 +127,8 @@ class ShareSessions:
             ApiError: SHARE_SESSION_NOT_FOUND, INVALID_SHARE_SESSION_EPOCH.
         """
         session = self.get(key)
-        if session.epoch != epoch:
+        if not self.try_go_on(key, epoch):
             raise ApiError(ErrorCode.INVALID_SHARE_SESSION_EPOCH)
-        session.epoch = 1 if epoch == _EPOCH_MAX else epoch + 1
         return session
 
     def end(self, key: ShareSessionKey) -> ShareSession | None:

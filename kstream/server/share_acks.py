@@ -10,7 +10,6 @@ ordinary way, which finds out what is wrong with it; only that an acknowledgemen
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
 
 from kstream.api.context import RequestContext
 from kstream.api.share_acknowledge import answer_to
@@ -41,30 +40,45 @@ _NO_TAGS = b"\0\0\0\0"
 _KINDS = frozenset({AcknowledgeType.ACCEPT, AcknowledgeType.RELEASE, AcknowledgeType.REJECT})
 
 
-class _Said(NamedTuple):
-    """What a tail says."""
-
-    epoch: int
-    topic_id: bytes
-    partition: int
-    first_offset: int
-    last_offset: int
-    kind: int
+_Said = tuple[int, bytes, int, int, int, int]
+"""Epoch, topic id, partition, first and last offset, type."""
 
 
 def _read_tail(frame: memoryview, end: int, version: int) -> _Said | None:
     """None for one that says more, or something else. HOT."""
-    fields = _TAILS[version].unpack_from(frame, end)
     if version > 1:
-        if fields[1]:
-            return None
-        fields = fields[:1] + fields[2:]
-    epoch, topics, topic_id, partitions, partition, ranges, first, last, types, kind, tags = fields
-    if topics != _ONE or partitions != _ONE or ranges != _ONE or types != _ONE or tags != _NO_TAGS:
+        (
+            epoch,
+            is_renewing,
+            topics,
+            topic_id,
+            partitions,
+            partition,
+            ranges,
+            first,
+            last,
+            types,
+            kind,
+            tags,
+        ) = _TAILS[version].unpack_from(frame, end)
+    else:
+        epoch, topics, topic_id, partitions, partition, ranges, first, last, types, kind, tags = _TAILS[
+            version
+        ].unpack_from(frame, end)
+        is_renewing = False
+    if (
+        topics != _ONE
+        or partitions != _ONE
+        or ranges != _ONE
+        or types != _ONE
+        or tags != _NO_TAGS
+        or is_renewing
+        or epoch <= 0
+        or kind not in _KINDS
+        or not 0 <= first <= last
+    ):
         return None
-    if epoch <= 0 or kind not in _KINDS or not 0 <= first <= last:
-        return None
-    return _Said(epoch, topic_id, partition, first, last, kind)
+    return epoch, topic_id, partition, first, last, kind
 
 
 class ShareAcks:
@@ -109,8 +123,9 @@ class ShareAcks:
         """All went well with a partition's acknowledgement, and this says so."""
         if len(self._answers) >= _ANSWERS_MAX:
             self._answers.clear()
-        key = ShareKey(self._member.group_id, said.topic_id, said.partition)
-        self._answers[(said.topic_id, said.partition)] = (key, answer[:4], answer[8:])
+        _, topic_id, partition, *_ = said
+        key = ShareKey(self._member.group_id, topic_id, partition)
+        self._answers[(topic_id, partition)] = (key, answer[:4], answer[8:])
 
     async def answer(self, frame: memoryview, context: RequestContext) -> list[Part] | None:
         """The answer to a request that repeats others; None, with nothing done, if it does not. HOT."""
@@ -121,26 +136,24 @@ class ShareAcks:
         said = _read_tail(frame, self._end, self._version)
         if said is None or not broker.groups.has_share_groups:
             return None
-        found = self._answers.get((said.topic_id, said.partition))
+        epoch, topic_id, partition, first_offset, last_offset, kind = said
+        found = self._answers.get((topic_id, partition))
         if found is None:
             return None
         key, before, after = found
         share = shares.find(key)
-        if share is None or not shares.sessions.is_next(member, said.epoch):
+        if share is None or not shares.sessions.try_go_on(member, epoch):
             return None
-        shares.sessions.go_on(member, said.epoch)
         context.client_id = self._client_id
         context.api_version = self._version
         context.stats = self._stats
         correlation_id = frame[_CORRELATION_ID].tobytes()
         try:
-            await share.acknowledge(
-                member.member_id, (Acknowledgement(said.first_offset, said.last_offset, (said.kind,)),)
-            )
+            await share.acknowledge(member.member_id, (Acknowledgement(first_offset, last_offset, (kind,)),))
         except ApiError as error:
             self._stats.count_errors((error.code,))
             result = AcknowledgeResult(error.code, error.message)
-            response = answer_to(context, member, {(said.topic_id, said.partition): result})
+            response = answer_to(context, member, {(topic_id, partition): result})
             return response_frame(
                 response,
                 ApiKey.SHARE_ACKNOWLEDGE,

@@ -33,13 +33,15 @@ class Change:
     then, or when that has failed, `ShareWindow.settle` ends it.
     """
 
-    __slots__ = ("dead_letters", "ranges", "state_batches")
+    __slots__ = ("dead_letters", "has_renewed", "ranges", "state_batches")
 
     def __init__(self) -> None:
         self.state_batches: list[StateBatch] = []
         self.dead_letters: list[DeadLetters] = []
         self.ranges: list[tuple[int, int]] = []
         """Offsets of runs that wait for this change; empty for one that counts at once."""
+        self.has_renewed = False
+        """Whether locks were renewed beside it."""
 
     def add(self, run: Run, cause: Cause | None) -> None:
         """Store a run as it is from now on."""

@@ -8,7 +8,7 @@ that a restart finds again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from kstream.shares.state_batches import StateBatch
 from kstream.shares.states import RecordState
 from kstream.shares.window import ShareWindow
 
+_TYPES = tuple(AcknowledgeType)
 _TARGETS = {
     AcknowledgeType.GAP: RecordState.ARCHIVED,
     AcknowledgeType.ACCEPT: RecordState.ACKNOWLEDGED,
@@ -64,6 +65,7 @@ def acknowledge(
     finally:
         if lock.records:
             window.locks.add(lock)
+            change.has_renewed = True
     return change
 
 
@@ -200,15 +202,16 @@ def _acknowledge_batch(
                 _change(window, run, target, limits, change, cause=cause, is_held=True)
 
 
-def _parts_of(acknowledgement: Acknowledgement, begin: int) -> Iterator[tuple[int, int, AcknowledgeType]]:
+def _parts_of(acknowledgement: Acknowledgement, begin: int) -> Iterable[tuple[int, int, AcknowledgeType]]:
     """Ranges of one type, from `begin` on."""
     first, last, types = acknowledgement
     if len(types) == 1:
-        yield begin, last, AcknowledgeType(types[0])
-        return
+        return ((begin, last, _TYPES[types[0]]),)
+    parts = []
     for kind, group in groupby(range(begin, last + 1), key=lambda offset: types[offset - first]):
         offsets = list(group)
-        yield offsets[0], offsets[-1], AcknowledgeType(kind)
+        parts.append((offsets[0], offsets[-1], _TYPES[kind]))
+    return parts
 
 
 def _check_acquired(run: Run, member_id: str) -> None:

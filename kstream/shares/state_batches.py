@@ -66,6 +66,9 @@ class StateBatches:
         """Take over a batch; where it overlaps others, each offset keeps what has the higher priority."""
         batches = self._batches
         low = bisect_left(batches, new.first_offset, key=_last_offset)
+        if low == len(batches) or batches[low].first_offset > new.last_offset:
+            self._put(new, low)
+            return
         high, at = low, new.first_offset
         pieces: list[StateBatch] = []
         while high < len(batches) and batches[high].first_offset <= new.last_offset:
@@ -98,6 +101,23 @@ class StateBatches:
         index = bisect_left(self._batches, offset, key=_last_offset)
         found = self._batches[index] if index < len(self._batches) else None
         return found if found is not None and found.first_offset <= offset else None
+
+    def _put(self, new: StateBatch, at: int) -> None:
+        """Take over a batch that overlaps no other, in front of the one at `at`."""
+        batches, kind = self._batches, new[2:]
+        first_offset, last_offset = new.first_offset, new.last_offset
+        low = high = at
+        if low and batches[low - 1].last_offset + 1 == first_offset and batches[low - 1][2:] == kind:
+            low -= 1
+            first_offset = batches[low].first_offset
+        if (
+            high < len(batches)
+            and batches[high].first_offset == last_offset + 1
+            and batches[high][2:] == kind
+        ):
+            last_offset = batches[high].last_offset
+            high += 1
+        batches[low:high] = (StateBatch(first_offset, last_offset, *kind),)
 
     def cut_before(self, start_offset: int) -> None:
         """Forget what is below an offset; -1 forgets nothing."""
