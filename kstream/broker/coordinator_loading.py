@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kstream.coordinator.codec import RecordDecoder
+from kstream.coordinator.outcome import CoordinatorRecord
 from kstream.coordinator.shard import Shard, TracksOffsets
 from kstream.log.partition import PartitionLog
 from kstream.records.batch import BatchHeader, iter_headers
@@ -21,6 +24,7 @@ def load_shard(log: PartitionLog, decoder: RecordDecoder, shard: Shard) -> int:
     """
     offset, end_offset = log.log_start_offset, log.end_offset
     unknown = 0
+    on_stored = shard.on_stored if isinstance(shard, TracksOffsets) else None
     while offset < end_offset:
         found = log.read(offset, _READ_BYTES, end_offset=end_offset)
         try:
@@ -29,7 +33,7 @@ def load_shard(log: PartitionLog, decoder: RecordDecoder, shard: Shard) -> int:
                 break
             position = 0
             for header in iter_headers(view, partial_ok=True):
-                unknown += _replay_batch(view, position, header, decoder, shard)
+                unknown += _replay_batch(view, position, header, decoder, shard, on_stored)
                 position += header.size_bytes
                 offset = header.next_offset
         finally:
@@ -38,7 +42,12 @@ def load_shard(log: PartitionLog, decoder: RecordDecoder, shard: Shard) -> int:
 
 
 def _replay_batch(
-    view: memoryview, position: int, header: BatchHeader, decoder: RecordDecoder, shard: Shard
+    view: memoryview,
+    position: int,
+    header: BatchHeader,
+    decoder: RecordDecoder,
+    shard: Shard,
+    on_stored: Callable[[CoordinatorRecord, int, int], None] | None,
 ) -> int:
     if header.is_control:
         for record in iter_records(view, position, header=header):
@@ -47,7 +56,6 @@ def _replay_batch(
                 shard.replay_end_transaction(header.producer_id, is_commit=kind is ControlType.COMMIT)
         return 0
     producer_id = header.producer_id if header.is_transactional else -1
-    on_stored = shard.on_stored if isinstance(shard, TracksOffsets) else None
     unknown = 0
     for record in iter_records(view, position, header=header):
         decoded = decoder.decode(record.key, record.value)

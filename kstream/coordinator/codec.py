@@ -19,6 +19,7 @@ from kstream.wire.schema import Message
 _NUMBER = struct.Struct(">h")
 
 Schemas = Mapping[int, type[Message]]
+_Decode = Callable[[bytes, int], tuple[Any, int]]
 
 
 def encode_record(record: CoordinatorRecord) -> tuple[bytes, bytes | None]:
@@ -37,8 +38,9 @@ class RecordDecoder:
     def __init__(self, keys: Schemas, values: Schemas) -> None:
         self._keys = keys
         self._values = values
-        self._key_decoders: dict[int, Callable[..., tuple[Any, int]]] = {}
-        self._value_decoders: dict[tuple[int, int], Callable[..., tuple[Any, int]]] = {}
+        self._key_decoders: dict[bytes, _Decode] = {}
+        self._value_decoders: dict[bytes, tuple[_Decode, int]] = {}
+        """By both numbers in front, with the version: a shard is loaded from many records of few kinds."""
 
     def decode(self, key: bytes | None, value: bytes | None) -> CoordinatorRecord | None:
         """One record; None for a kind that nobody here knows, which a newer broker may have left.
@@ -48,24 +50,30 @@ class RecordDecoder:
         """
         if key is None or len(key) < _NUMBER.size:
             raise CorruptBatch("coordinator record has no key")
-        kind = int.from_bytes(key[:2], "big", signed=True)
-        if kind not in self._keys:
-            return None
+        front = key[:2]
         try:
-            decode_key = self._key_decoders.get(kind)
+            decode_key = self._key_decoders.get(front)
             if decode_key is None:
-                decode_key = self._key_decoders[kind] = decoder(self._keys[kind], 0)
+                (kind,) = _NUMBER.unpack(front)
+                if kind not in self._keys:
+                    return None
+                decode_key = self._key_decoders[front] = decoder(self._keys[kind], 0)
             decoded_key, _ = decode_key(key, 2)
             if value is None:
                 return CoordinatorRecord(decoded_key, None)
-            if len(value) < _NUMBER.size:
-                raise CorruptBatch(f"coordinator record of kind {kind} has a value of {len(value)} bytes")
-            version = int.from_bytes(value[:2], "big", signed=True)
-            decode_value = self._value_decoders.get((kind, version))
-            if decode_value is None:
-                decode_value = decoder(self._values[kind], version)
-                self._value_decoders[(kind, version)] = decode_value
-            decoded_value, _ = decode_value(value, 2)
+            known = self._value_decoders.get(front + value[:2])
+            if known is None:
+                known = self._value_decoder(front, value)
+            decoded_value, _ = known[0](value, 2)
         except ProtocolError as error:
+            (kind,) = _NUMBER.unpack(front)
             raise CorruptBatch(f"coordinator record of kind {kind}: {error}") from None
-        return CoordinatorRecord(decoded_key, decoded_value, version)
+        return CoordinatorRecord(decoded_key, decoded_value, known[1])
+
+    def _value_decoder(self, front: bytes, value: bytes) -> tuple[_Decode, int]:
+        (kind,) = _NUMBER.unpack(front)
+        if len(value) < _NUMBER.size:
+            raise CorruptBatch(f"coordinator record of kind {kind} has a value of {len(value)} bytes")
+        (version,) = _NUMBER.unpack(value[:2])
+        known = self._value_decoders[front + value[:2]] = (decoder(self._values[kind], version), version)
+        return known

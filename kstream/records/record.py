@@ -15,7 +15,7 @@ from typing import NamedTuple
 from kstream.records.batch import HEADER_SIZE, BatchHeader, read_header
 from kstream.records.compression import SIZE_BYTES_MAX, Buffer, decompress
 from kstream.records.errors import CorruptBatch
-from kstream.wire.primitives import BadEncoding, read_varint, read_varlong
+from kstream.wire.primitives import BadEncoding, read_uvarint_rest, read_varint, read_varlong
 
 RecordHeader = tuple[str, bytes | None]
 
@@ -78,10 +78,12 @@ def iter_payload(payload: bytes, header: BatchHeader) -> Iterator[Record]:
             offset_delta, at = read_varint(payload, at)
             key, at = _nullable_bytes(payload, at, end)
             value, at = _nullable_bytes(payload, at, end)
-            header_count, at = read_varint(payload, at)
             headers: tuple[RecordHeader, ...] = ()
-            if header_count:
+            if payload[at]:
+                header_count, at = read_varint(payload, at)
                 headers, at = _headers(payload, at, end, header_count)
+            else:
+                at += 1
             if at != end:
                 raise CorruptBatch(f"record of {size} bytes is read as {size + at - end}")
             timestamp_ms = base_timestamp_ms + timestamp_delta if append_time_ms is None else append_time_ms
@@ -111,10 +113,13 @@ def _headers(payload: bytes, at: int, end: int, count: int) -> tuple[tuple[Recor
 
 
 def _nullable_bytes(payload: bytes, at: int, end: int) -> tuple[bytes | None, int]:
-    size, at = read_varint(payload, at)
-    if size < 0:
+    size = payload[at]
+    at += 1
+    if size > 127:
+        size, at = read_uvarint_rest(payload, at, size)
+    if size & 1:
         return None, at
-    stop = at + size
+    stop = at + (size >> 1)
     if stop > end:
         raise CorruptBatch(f"field of {size} bytes where {end - at} remain")
     return payload[at:stop], stop

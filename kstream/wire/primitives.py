@@ -48,7 +48,10 @@ def read_uvarint_rest(buffer: Buffer, position: int, value: int) -> tuple[int, i
 
 def read_varint(buffer: Buffer, position: int) -> tuple[int, int]:
     """A zigzag varint of at most 32 bits."""
-    value, position = read_uvarint(buffer, position)
+    value = buffer[position]
+    position += 1
+    if value > 127:
+        value, position = read_uvarint_rest(buffer, position, value)
     return (value >> 1) ^ -(value & 1), position
 
 
