@@ -13,6 +13,7 @@ from kstream.api.end_txn import handle as end_txn
 from kstream.api.init_producer_id import handle as init_producer_id
 from kstream.api.produce import handle as produce_handle
 from kstream.broker.broker import Broker
+from kstream.broker.metadata.image import TRANSACTIONS_TOPIC
 from kstream.clock import ManualClock
 from kstream.errors import ApiError, ErrorCode
 from kstream.testing.settling import wait_all_idle
@@ -80,6 +81,20 @@ async def stable_offsets(broker: Broker) -> list[tuple[int, int]]:
 
 async def state(broker: Broker) -> str:
     return (await broker.transactions.describe("id")).transaction_state
+
+
+def test_the_topic_of_transactions_is_as_kafka_makes_it(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with opened(tmp_path) as broker:
+            await broker.transactions.ensure_topic()
+            topic = broker.metadata.image.topics_by_name[TRANSACTIONS_TOPIC]
+            assert len(topic.partitions) == 50
+            configs = broker.metadata.image.topic_configs(TRANSACTIONS_TOPIC)
+            assert configs["cleanup.policy"] == "compact"
+            assert configs["compression.type"] == "uncompressed"
+            assert configs["segment.bytes"] == str(100 << 20)
+
+    run(test)
 
 
 def test_markers_are_there_before_anything_else_happens(tmp_path: Path) -> None:

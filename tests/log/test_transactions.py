@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from kstream.errors import ApiError, ErrorCode
 from kstream.log.config import LogConfig
 from kstream.log.partition import PartitionLog
+from kstream.log.snapshots import read_snapshot
 from kstream.log.txn_index import AbortedTransaction, TransactionIndex
-from tests.log.support import append, batch_of, end_transaction, open_log
+from tests.log.support import NOW_MS, append, batch_of, end_transaction, open_log
 
 
 class Producer:
@@ -162,6 +163,34 @@ def test_truncation_forgets_markers(tmp_path: Path) -> None:
     assert log.last_stable_offset == 0
     log.close()
     assert open_log(tmp_path / "t-0", was_clean=True).last_stable_offset == 0
+
+
+def test_a_producer_with_an_open_transaction_is_not_forgotten(tmp_path: Path) -> None:
+    config = LogConfig(producer_id_expiration_ms=1000)
+    log = open_log(tmp_path / "t-0", config)
+    one, two = Producer(log, 1), Producer(log, 2)
+    one.send()
+    two.send()
+    two.end(is_commit=True)
+    log.expire_producers(NOW_MS + 100_000_000)
+    assert set(log.producers.entries) == {1}
+    assert log.last_stable_offset == 0
+    one.end(is_commit=False)
+    assert log.last_stable_offset == log.end_offset
+
+
+def test_a_snapshot_of_all_producers_stands_at_every_new_segment(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0")
+    one = Producer(log, 1)
+    one.send(3)
+    log.roll(NOW_MS)
+    one.end(is_commit=True)
+    log.roll(NOW_MS)
+    found = {path.stem: list(read_snapshot(path)) for path in (tmp_path / "t-0").glob("*.snapshot")}
+    assert set(found) == {f"{3:020}", f"{4:020}"}
+    (opened,), (ended,) = found[f"{3:020}"], found[f"{4:020}"]
+    assert (opened.producer_id, opened.txn_first_offset) == (1, 0)
+    assert (ended.producer_id, ended.txn_first_offset) == (1, None)
 
 
 @given(
