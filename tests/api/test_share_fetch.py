@@ -12,11 +12,12 @@ import trio
 from kstream.api import share_acknowledge, share_fetch
 from kstream.api.context import RequestContext
 from kstream.broker.broker import Broker
+from kstream.broker.log_cleaner import LogCleaner
 from kstream.broker.metadata.alter_configs import KeyChange, Operation, ResourceChange, alter_configs
 from kstream.broker.metadata.image import ResourceType
 from kstream.broker.partition import Partition
 from kstream.log.partition import Origin
-from kstream.records.batch import read_header
+from kstream.records.batch import iter_headers, read_header
 from kstream.records.control import end_txn_batch
 from kstream.shares.limits import AcknowledgeType
 from kstream.shares.state_store import ShareKey
@@ -216,6 +217,44 @@ def test_records_the_log_has_lost_are_passed(tmp_path: Path) -> None:
     run(test)
 
 
+def test_compaction_underneath_takes_records_away_that_nobody_misses(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with queue(tmp_path) as broker:
+            change = [
+                KeyChange("cleanup.policy", Operation.SET, "compact"),
+                KeyChange("internal.segment.bytes", Operation.SET, "300"),
+                KeyChange("min.cleanable.dirty.ratio", Operation.SET, "0"),
+            ]
+            await _alter(broker, ResourceType.TOPIC, "t", change)
+            for number in range(20):
+                await produced(broker, batch(b"%d" % number, key=b"k%d" % (number % 4)))
+            member = Member(broker, "m", 1)
+            assert await member.fetch(max_records=2, share_acquire_mode=1) == [(0, 1, 1)]
+            assert await member.acknowledge(1, 1, AcknowledgeType.RELEASE) == 0
+
+            assert await LogCleaner(broker).clean_filthiest()
+            partition = await broker.partitions.get("t", 0)
+            found = partition.log.read(0, 1 << 20)
+            left = {header.base_offset for header in iter_headers(found.view())}
+            found.release()
+            assert not left & {0, 1}
+            seen: set[int] = set()
+            while acquired := await member.fetch():
+                for first, last, _ in acquired:
+                    seen.update(range(first, last + 1))
+                    is_there = bool(left & set(range(first, last + 1)))
+                    kind = AcknowledgeType.ACCEPT if is_there else AcknowledgeType.GAP
+                    assert await member.acknowledge(first, last, kind) == 0
+            assert left <= seen
+            # What one has is its own, though the log has lost it.
+            assert await member.acknowledge(0, 0, AcknowledgeType.ACCEPT) == 0
+            share = broker.shares.find(ShareKey("g", member.topic_id, 0))
+            assert share is not None
+            assert share.window.start_offset == 20
+
+    run(test)
+
+
 def test_read_committed_waits_for_open_transactions_and_leaves_out_aborted_ones(tmp_path: Path) -> None:
     async def test() -> None:
         async with queue(tmp_path) as broker, trio.open_nursery() as nursery:
@@ -255,6 +294,10 @@ def _transactional(producer_id: int, *values: bytes) -> bytes:
 
 
 async def _configure(broker: Broker, name: str, value: str) -> None:
-    change = ResourceChange(ResourceType.GROUP, "g", [KeyChange(name, Operation.SET, value)])
+    await _alter(broker, ResourceType.GROUP, "g", [KeyChange(name, Operation.SET, value)])
+
+
+async def _alter(broker: Broker, kind: ResourceType, name: str, changes: list[KeyChange]) -> None:
+    change = ResourceChange(kind, name, changes)
     (altered,) = await broker.metadata.update(lambda image: alter_configs(image, broker.config, [change]))
     assert altered.error is None

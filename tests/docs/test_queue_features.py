@@ -1,0 +1,63 @@
+"""The tables of queue features name tests and recorded scenarios that are there, and leave no setting out."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from kstream.config.catalogue import group_keys
+from kstream.config.queues import QUEUE_PREFIX
+from kstream.shares.queue import entries
+from tests.docs.snippets import ROOT
+
+PAGE = (ROOT / "docs" / "queue-features.md").read_text()
+_NAME = re.compile(r"`([a-z_0-9]+)`")
+
+
+def rows() -> list[list[str]]:
+    """Cells of the tables that have the column "shown by", without their heads."""
+    found: list[list[str]] = []
+    is_inside = False
+    for line in PAGE.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            is_inside = False
+        elif cells[-1] == "shown by":
+            is_inside = True
+        elif is_inside and not set(line) <= set("|-"):
+            found.append(cells)
+    return found
+
+
+def written_tests() -> set[str]:
+    """Names of all test functions, and of files of tests."""
+    names: set[str] = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        names.add(path.stem)
+        tree = ast.parse(path.read_text())
+        names |= {each.name for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)}
+    return names
+
+
+def test_each_feature_names_tests_that_exist() -> None:
+    known = written_tests() | {path.stem for path in (ROOT / "tests" / "golden").glob("*.txt")}
+    named = {row[0]: _NAME.findall(row[-1]) for row in rows()}
+    assert len(named) > 30
+    assert all(len(row) == 5 for row in rows())
+    assert not [feature for feature, names in named.items() if not names]
+    missing = {name for names in named.values() for name in names} - known
+    assert not missing
+
+
+def test_each_setting_and_header_is_on_the_page() -> None:
+    keys = [name for name in group_keys() if name.startswith(QUEUE_PREFIX)]
+    endings = [name.removeprefix(f"{QUEUE_PREFIX}{name.split('.')[2]}") for name in keys]
+    for name, ending in zip(keys, endings, strict=True):
+        assert f"`{name}" in PAGE or f"`{ending}`" in PAGE, name
+    for header in (entries.DELAY, entries.DELIVER_AT, entries.TTL, entries.PRIORITY):
+        assert PAGE.count(f"`{header}`") >= 2, header
+
+
+def test_each_recorded_scenario_of_share_groups_is_named() -> None:
+    recorded = {path.stem for path in (ROOT / "tests" / "golden").glob("share_*.txt")}
+    assert recorded <= set(_NAME.findall(PAGE))
