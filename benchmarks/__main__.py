@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import document
+from benchmarks import document, ending
 from benchmarks.load import Load, LoadUnavailable
 from benchmarks.machine import describe
 from benchmarks.measures import Results
@@ -25,6 +25,7 @@ from compat.kafka_jars import cache_folder
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what the command line asks for; 0; 1 if kstream failed in a part; 2 if it cannot be run."""
+    ending.heed_signals()
     parts = all_parts()
     chosen = _parser(parts).parse_args(arguments)
     if chosen.list:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import ending
 from compat.kafka_jars import cache_folder
 
 _SOURCES = Path(__file__).parent / "native"
@@ -209,13 +210,7 @@ class Load:
     ) -> Sample:
         target = {"test.mock.num.brokers": "1"} if bootstrap == MOCK else {"bootstrap.servers": bootstrap}
         pairs = [f"{key}={value}" for key, value in {**target, **settings, **work}.items()]
-        done = subprocess.run(
-            [str(self._program), self._library, mode, *pairs],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout_s,
-        )
+        done = ending.run([str(self._program), self._library, mode, *pairs], timeout_s=timeout_s)
         if done.returncode != 0:
             raise LoadFailed(done.stderr[-2000:].strip() or f"exit code {done.returncode}")
         got = json.loads(done.stdout)

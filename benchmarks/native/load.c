@@ -22,6 +22,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#ifdef __linux__
+#include <signal.h>
+#include <sys/prctl.h>
+#endif
 #include <sys/resource.h>
 #include <time.h>
 
@@ -327,6 +331,9 @@ static void run_fetch(options chosen) {
 int main(int count, char **arguments) {
     if (count < 3)
         fail("usage", "load LIBRDKAFKA MODE key=value...");
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // who is killed cannot end us
+#endif
     rk_load(arguments[1]);
     options chosen = parse(count - 3, arguments + 3);
     if (strcmp(arguments[2], "produce") == 0)
