@@ -25,7 +25,8 @@ from kstream.log.errors import CompactionAborted, LogStorageError
 from kstream.log.segment import Segment
 
 if TYPE_CHECKING:
-    from kstream.log.compaction import Compaction, Pause
+    from kstream.log.batch_cleaning import Pause
+    from kstream.log.compaction import Compaction
 
 log = logging.getLogger(__name__)
 

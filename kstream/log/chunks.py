@@ -1,4 +1,4 @@
-"""Batches that compaction looks at together, so that many small ones cost what one large one does."""
+"""Batches that compaction opens together, so that many small ones cost what one large one does."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kstream.records.batch import BatchHeader
+from kstream.records.batch import BatchHeader, check_crc
 from kstream.records.columns import Flags, Integers, RecordColumns, read_columns
+from kstream.records.record import records_payload
 
-_CHUNK_BYTES = 128 * 1024
+CHUNK_BYTES = 128 * 1024
 
 
 class ChunkBatch(NamedTuple):
@@ -19,8 +20,10 @@ class ChunkBatch(NamedTuple):
     header: BatchHeader
     buffer: bytes
     position: int
-    offset_before: int
+    offset_before: int = -1
     """The last offset of the batch before it."""
+    is_gone: bool = False
+    """Whether nothing of it stays, whatever the map says."""
     is_spent: bool = False
     """Whether it is a marker, and no batch of its transaction is left."""
 
@@ -28,25 +31,31 @@ class ChunkBatch(NamedTuple):
 class Chunk:
     """Batches one behind the other; `read` gives the rows of all, in which `bounds` tell whose they are."""
 
-    __slots__ = ("_counts", "_payloads", "batches", "payload_bytes", "read_bytes")
+    __slots__ = ("_counts", "_payload_bytes_max", "_payloads", "_size_bytes", "batches")
 
-    def __init__(self) -> None:
+    def __init__(self, payload_bytes_max: int) -> None:
+        """No batch may have more records than that, decompressed."""
+        self._payload_bytes_max = payload_bytes_max
         self.batches: list[ChunkBatch] = []
         self._payloads: list[bytes] = []
         self._counts: list[int] = []
-        self.payload_bytes = self.read_bytes = 0
+        self._size_bytes = 0
 
     @property
     def is_full(self) -> bool:
-        return self.payload_bytes >= _CHUNK_BYTES or self.read_bytes >= _CHUNK_BYTES
+        return self._size_bytes >= CHUNK_BYTES
 
-    def add(self, batch: ChunkBatch, payload: bytes | None) -> None:
-        """`payload` are its records, None if they do not count any more."""
+    def add(self, batch: ChunkBatch) -> None:
+        """Raises CorruptBatch."""
+        header = batch.header
+        check_crc(batch.buffer, batch.position, header.size_bytes)
+        payload = b""
+        if header.record_count:
+            payload = records_payload(batch.buffer, header, batch.position, self._payload_bytes_max)
         self.batches.append(batch)
-        self._payloads.append(payload or b"")
-        self._counts.append(0 if payload is None else batch.header.record_count)
-        self.payload_bytes += len(self._payloads[-1])
-        self.read_bytes += batch.header.size_bytes
+        self._payloads.append(payload)
+        self._counts.append(header.record_count)
+        self._size_bytes += max(len(payload), header.size_bytes)
 
     def read(self, pause: Callable[[int], None]) -> RecordColumns:
         """Raises CorruptBatch."""

@@ -19,36 +19,30 @@ lets others have the interpreter there, throttles, or ends the round with an exc
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kstream.log.batch_cleaning import BatchCleaner, KnownProducers, Pause
 from kstream.log.batch_reading import iter_batches
-from kstream.log.chunks import Chunk, ChunkBatch
+from kstream.log.chunks import CHUNK_BYTES, Chunk, ChunkBatch
 from kstream.log.cleaned_transactions import CleanedTransactions
 from kstream.log.errors import CompactionAborted, LogStorageError
 from kstream.log.offset_map import ENTRY_BYTES, OffsetMap
 from kstream.log.segment import RELATIVE_OFFSET_MAX, Segment
 from kstream.log.segment_writing import SegmentWriter
 from kstream.log.swapping import CLEANED_SUFFIX, can_swap, commit, swap
-from kstream.records.batch import BatchHeader, check_crc
-from kstream.records.columns import Flags, Integers, RecordColumns
-from kstream.records.filtering import with_records, without_records
-from kstream.records.record import records_payload
+from kstream.records.columns import SLICE_RECORDS
 
 if TYPE_CHECKING:
     from kstream.log.cleanable import Cleanable
     from kstream.log.partition import PartitionLog
     from kstream.log.retention import Removal
 
-Pause = Callable[[int], None]
-
 MAP_BYTES = 128 * 1024 * 1024
 """Kafka's default for `log.cleaner.dedupe.buffer.size`."""
 PIECE_BYTES = 256 * 1024
 """Kafka's default for `log.cleaner.io.buffer.size`, half of it for reading and half for writing."""
-_SLICE_RECORDS = 1024
 
 
 class Compaction:
@@ -59,11 +53,10 @@ class Compaction:
     __slots__ = (
         "_active_aborted",
         "_behind",
+        "_cleaner",
         "_config",
-        "_epochs",
         "_first_dirty_offset",
         "_high_watermark",
-        "_last_offsets",
         "_limit_offset",
         "_load_factor",
         "_log",
@@ -71,12 +64,12 @@ class Compaction:
         "_map_bytes",
         "_now_ms",
         "_piece_bytes",
+        "_producers",
         "_segments",
         "_transactions",
         "bytes_kept",
         "bytes_read",
         "end_offset",
-        "records_kept",
         "records_read",
     )
 
@@ -104,16 +97,15 @@ class Compaction:
         self._map = OffsetMap(ENTRY_BYTES, expected_count=0)
         # Snapshots: the log goes on, and what comes now lies behind what this round touches.
         self._active_aborted = list(log.segments.active.txn_index.entries)
-        self._last_offsets = {
-            producer_id: entry.batches[-1].last_offset if entry.batches else -1
-            for producer_id, entry in log.producers.entries.items()
-        }
+        known = log.producers.entries.items()
+        self._producers = KnownProducers(
+            {id_: entry.batches[-1].last_offset if entry.batches else -1 for id_, entry in known},
+            {id_: entry.epoch for id_, entry in known},
+        )
         self._high_watermark = log.high_watermark
-        self._epochs = {producer_id: entry.epoch for producer_id, entry in log.producers.entries.items()}
-        self._transactions = CleanedTransactions(())
         self.end_offset = found.first_dirty_offset
         """Where the log is clean up to, once every group is swapped."""
-        self.records_read = self.records_kept = 0
+        self.records_read = 0
         self.bytes_read = self.bytes_kept = 0
 
     # In a thread
@@ -143,24 +135,39 @@ class Compaction:
             self._map_bytes, expected_count=self._limit_offset - start, load_factor=self._load_factor
         )
         self.end_offset = self._limit_offset
-        offset_before = start - 1
+        self._enter_keys(dirty, transactions, pause)
+        self._cleaner = BatchCleaner(
+            self._map,
+            self._map.newest(pause),
+            self._transactions,
+            self._producers,
+            dirty_from=start,
+            high_watermark=self._high_watermark,
+            now_ms=self._now_ms,
+            delete_retention_ms=self._config.delete_retention_ms,
+        )
+
+    def _enter_keys(self, dirty: list[Segment], transactions: CleanedTransactions, pause: Pause) -> None:
+        start = offset_before = self._first_dirty_offset
         for segment in dirty:
-            chunk = Chunk()
+            chunk = self._new_chunk()
             for header, buffer, position in iter_batches(segment, start, self._piece_bytes):
                 if header.is_control:
                     transactions.is_spent(header, buffer, position)
                 elif not transactions.is_aborted(header):
-                    batch = ChunkBatch(header, buffer, position, offset_before)
-                    chunk.add(batch, self._payload(batch))
+                    chunk.add(ChunkBatch(header, buffer, position, offset_before))
                 offset_before = header.last_offset
                 if chunk.is_full:
                     if not self._enter(chunk, pause):
                         return
-                    chunk = Chunk()
+                    chunk = self._new_chunk()
                 pause(header.size_bytes)
             if not self._enter(chunk, pause):
                 return
         self._map.latest_offset = self._limit_offset - 1
+
+    def _new_chunk(self) -> Chunk:
+        return Chunk(self._config.max_decompressed_message_bytes)
 
     def _next_bases(self) -> list[int]:
         return [*(segment.base_offset for segment in self._segments), self._limit_offset][1:]
@@ -170,9 +177,9 @@ class Compaction:
         records = chunk.read(pause)
         offsets = chunk.offsets(records)
         keyed = np.flatnonzero((records.key_sizes >= 0) & (offsets >= self._first_dirty_offset))
-        for begin in range(0, len(keyed), _SLICE_RECORDS):
-            rows = keyed[begin : begin + _SLICE_RECORDS]
-            entered = self._map.put(records.keys(rows), offsets[rows])
+        for begin in range(0, len(keyed), SLICE_RECORDS):
+            rows = keyed[begin : begin + SLICE_RECORDS]
+            entered = self._map.put(records.keys(rows), offsets[rows], records.has_value[rows])
             if entered < len(rows):
                 row = rows[entered]  # the first that found no room
                 batch = chunk.batches[int(np.searchsorted(chunk.bounds, row, "right")) - 1]
@@ -182,14 +189,6 @@ class Compaction:
                 return False
             pause(0)
         return True
-
-    def _payload(self, batch: ChunkBatch) -> bytes:
-        header = batch.header
-        check_crc(batch.buffer, batch.position, header.size_bytes)
-        if not header.record_count:
-            return b""
-        limit_bytes = self._config.max_decompressed_message_bytes
-        return records_payload(batch.buffer, header, batch.position, limit_bytes)
 
     def groups(self) -> list[list[Segment]]:
         """The segments to clean, in runs that fit into one segment afterwards. Call it in a thread.
@@ -238,13 +237,7 @@ class Compaction:
         try:
             for segment in group:
                 segment.pin()
-                chunk = Chunk()
-                for header, buffer, position in iter_batches(segment, segment.base_offset, self._piece_bytes):
-                    self._look(chunk, header, buffer, position)
-                    if chunk.is_full:
-                        self._write_kept(chunk, writer, pause)
-                        chunk = Chunk()
-                self._write_kept(chunk, writer, pause)
+                self._write_kept(segment, writer, pause)
             file = group[-1].file
             times = os.stat(file.fd)
             writer.finish(self._transactions.kept, (times.st_atime_ns, times.st_mtime_ns))
@@ -254,85 +247,33 @@ class Compaction:
         self._transactions.kept = []
         return writer.segment
 
-    def _look(self, chunk: Chunk, header: BatchHeader, buffer: bytes, position: int) -> None:
-        """Take a batch in, with its records unless none of them stays whatever the map says."""
-        is_spent = False
-        if header.is_control:
-            is_spent = self._transactions.is_spent(header, buffer, position)
-            is_gone = is_spent and self._is_past_horizon(header)
-        else:
-            is_gone = self._transactions.is_aborted(header)
-        batch = ChunkBatch(header, buffer, position, header.base_offset - 1, is_spent)
-        chunk.add(batch, None if is_gone else self._payload(batch))
+    def _write_kept(self, segment: Segment, writer: SegmentWriter, pause: Pause) -> None:
+        batches: list[ChunkBatch] = []
+        read_bytes = 0
+        for found in iter_batches(segment, segment.base_offset, self._piece_bytes):
+            batches.append(self._cleaner.take_in(*found))
+            read_bytes += found[0].size_bytes
+            if read_bytes >= CHUNK_BYTES:
+                self._write(batches, read_bytes, writer, pause)
+                batches = []
+                read_bytes = 0
+        self._write(batches, read_bytes, writer, pause)
 
-    def _is_past_horizon(self, header: BatchHeader) -> bool:
-        horizon_ms = header.delete_horizon_ms
-        return horizon_ms is not None and horizon_ms <= self._now_ms
-
-    def _write_kept(self, chunk: Chunk, writer: SegmentWriter, pause: Pause) -> None:
-        """Write what stays of some batches."""
-        records = chunk.read(pause)
-        stays = self._stays(chunk, records, pause)
-        bounds = chunk.bounds
-        counts = _count_between(stays, bounds)
-        tombstones = _count_between(stays & ~records.has_value, bounds)
+    def _write(self, batches: list[ChunkBatch], read_bytes: int, writer: SegmentWriter, pause: Pause) -> None:
         kept_bytes = 0
-        for number, batch in enumerate(chunk.batches):
-            self.records_read += batch.header.record_count
-            self.records_kept += counts[number]
-            rows = slice(bounds[number], bounds[number + 1])
-            kept = self._kept(batch, counts[number], tombstones[number], records, stays, rows)
+        for kept in self._cleaner.kept(batches, pause, self._config.max_decompressed_message_bytes):
             if kept is not None:
                 kept_bytes += len(kept)
                 writer.append(kept)
-        self.bytes_read += chunk.read_bytes
+        self.records_read += sum(batch.header.record_count for batch in batches)
+        self.bytes_read += read_bytes
         self.bytes_kept += kept_bytes
-        pause(chunk.read_bytes + kept_bytes)
+        pause(read_bytes + kept_bytes)
 
-    def _stays(self, chunk: Chunk, records: RecordColumns, pause: Pause) -> Flags:
-        """Which records stay."""
-        headers = [batch.header for batch in chunk.batches]
-        offsets = chunk.offsets(records)
-        stays = chunk.each_row([header.is_control for header in headers])
-        stays |= offsets > self._map.latest_offset
-        keeps_tombstones = chunk.each_row([not self._is_past_horizon(header) for header in headers])
-        asked = np.flatnonzero(~stays & (records.key_sizes >= 0) & (records.has_value | keeps_tombstones))
-        for begin in range(0, len(asked), _SLICE_RECORDS):
-            rows = asked[begin : begin + _SLICE_RECORDS]
-            stays[rows] = offsets[rows] >= self._map.get(records.keys(rows))
-            pause(0)
-        return stays
-
-    def _kept(
-        self,
-        batch: ChunkBatch,
-        count: int,
-        tombstones: int,
-        records: RecordColumns,
-        stays: Flags,
-        rows: slice,
-    ) -> bytes | memoryview | None:
-        """What stays of a batch: all of it, a smaller one, its header, or nothing."""
-        header = batch.header
-        if not count:
-            return without_records(header) if self._must_stay(header) else None
-        horizon_ms = header.delete_horizon_ms
-        if horizon_ms is None and (batch.is_spent or (tombstones and not header.is_control)):
-            horizon_ms = self._now_ms + self._config.delete_retention_ms
-        elif count == header.record_count:
-            return memoryview(batch.buffer)[batch.position : batch.position + header.size_bytes]
-        return with_records(header, records.take(rows).take(stays[rows]), horizon_ms)
-
-    def _must_stay(self, header: BatchHeader) -> bool:
-        if header.next_offset == self._high_watermark:
-            return True
-        last_offset = self._last_offsets.get(header.producer_id)
-        if last_offset is None or header.producer_id < 0:
-            return False
-        if last_offset >= 0:
-            return header.last_offset == last_offset
-        # Of this epoch there is only a marker: it has what fences the producer's earlier self.
-        return header.is_control and header.producer_epoch == self._epochs[header.producer_id]
+    @property
+    def records_kept(self) -> int:
+        """Of those that were read."""
+        return self._cleaner.records_kept
 
     # On the log's own thread
 
@@ -357,9 +298,3 @@ class Compaction:
         except OSError as error:
             log.go_offline(error)
             raise LogStorageError(f"{log.directory} is offline: {error}") from error
-
-
-def _count_between(flags: Flags, bounds: Integers) -> list[int]:
-    """How many are set from each bound to the next."""
-    counts: list[int] = np.diff(np.append(0, np.cumsum(flags))[bounds]).tolist()
-    return counts

@@ -10,18 +10,48 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from kstream.records.columns import Integers
+from kstream.records.columns import Flags, Integers
 
 ENTRY_BYTES = 24
 _LOAD_FACTOR_MAX = 0.9
 _HIGH, _LOW, _NEXT_OFFSET = range(3)
-"""The columns of the table. A next offset of 0 is a free slot."""
+"""The columns of the table. The last is the offset plus one, negative for a tombstone; 0 is a free slot."""
+_SLICE_SLOTS = 64 * 1024
+
+
+class NewestOffsets(NamedTuple):
+    """The offsets of keys' newest records, ascending, and those among them that are tombstones."""
+
+    offsets: Integers
+    tombstones: Integers
+
+    def count_between(self, firsts: Integers, nexts: Integers) -> list[int]:
+        """How many there are from each of `firsts` up to the one in `nexts`."""
+        return _count(self.offsets, firsts, nexts)
+
+    def count_tombstones(self, firsts: Integers, nexts: Integers) -> list[int]:
+        """How many of these are tombstones."""
+        return _count(self.tombstones, firsts, nexts)
+
+    def has(self, offsets: Integers) -> Flags:
+        """Which of these are there."""
+        if not len(self.offsets):
+            return np.zeros(len(offsets), np.bool_)
+        places = np.searchsorted(self.offsets, offsets)
+        found: Flags = self.offsets.take(places, mode="clip") == offsets
+        return found
+
+
+def _count(ascending: Integers, firsts: Integers, nexts: Integers) -> list[int]:
+    counts: list[int] = (np.searchsorted(ascending, nexts) - np.searchsorted(ascending, firsts)).tolist()
+    return counts
 
 
 class OffsetMap:
@@ -45,30 +75,31 @@ class OffsetMap:
         self._table = np.frombuffer(memory, np.int64).reshape(self._slots, 3)
         self._seed = int.from_bytes(os.urandom(8), "big")
 
-    def put(self, keys: Sequence[bytes], offsets: Integers) -> int:
+    def put(self, keys: Sequence[bytes], offsets: Integers, has_value: Flags) -> int:
         """Enter the keys' newest offsets, ascending, until the map is full; returns how many were entered."""
         hashes = self._hashes(keys)
+        entries = np.where(has_value, offsets + 1, -1 - offsets)
         done = 0
         while done < len(keys) and self.count < self.count_max:
             stop = done + self.count_max - self.count
-            self._put(hashes[done:stop], offsets[done:stop])
+            self._put(hashes[done:stop], entries[done:stop])
             done = min(stop, len(keys))
         return done
 
-    def _put(self, hashes: Integers, offsets: Integers) -> None:
+    def _put(self, hashes: Integers, entries: Integers) -> None:
         table = self._table
         place, step = self._probes(hashes)
         while len(hashes):
             free = np.flatnonzero(table[place, _NEXT_OFFSET] == 0)
             if free.size:
                 # Of those that want the same slot the last one gets it, and the others see that.
-                claims = np.column_stack((hashes[free], -1 - free))
+                claims = np.column_stack((hashes[free], 1 + free))
                 table[place[free]] = claims
                 self.count += int((table[place[free], _NEXT_OFFSET] == claims[:, _NEXT_OFFSET]).sum())
             found = (table[place, :_NEXT_OFFSET] == hashes).all(axis=1)
-            table[place[found], _NEXT_OFFSET] = offsets[found] + 1  # where a key is met twice, the later one
+            table[place[found], _NEXT_OFFSET] = entries[found]  # where a key is met twice, the later one
             rest = ~found
-            hashes, offsets, step = hashes[rest], offsets[rest], step[rest]
+            hashes, entries, step = hashes[rest], entries[rest], step[rest]
             place = (place[rest] + step) % self._slots
 
     def get(self, keys: Sequence[bytes]) -> Integers:
@@ -81,11 +112,21 @@ class OffsetMap:
         while rows.size:
             entries = table[place]
             found = (entries[:, :_NEXT_OFFSET] == hashes).all(axis=1)
-            newest[rows[found]] = entries[found, _NEXT_OFFSET] - 1
+            newest[rows[found]] = np.abs(entries[found, _NEXT_OFFSET]) - 1
             rest = ~found & (entries[:, _NEXT_OFFSET] != 0)
             rows, hashes, step = rows[rest], hashes[rest], step[rest]
             place = (place[rest] + step) % self._slots
         return newest
+
+    def newest(self, pause: Callable[[int], None]) -> NewestOffsets:
+        """The offsets of all keys: 8 bytes for each."""
+        found = []
+        for begin in range(0, self._slots, _SLICE_SLOTS):
+            entries = self._table[begin : begin + _SLICE_SLOTS, _NEXT_OFFSET]
+            found.append(entries[entries != 0])
+            pause(0)
+        entries = np.concatenate(found)
+        return NewestOffsets(np.sort(np.abs(entries) - 1), np.sort(-1 - entries[entries < 0]))
 
     def _hashes(self, keys: Sequence[bytes]) -> Integers:
         hash_of = xxhash.xxh3_128_digest

@@ -19,8 +19,8 @@ from kstream.wire.primitives import BadEncoding, read_varint
 Integers: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
-_SLICE_BYTES = 128 * 1024
-_SLICE_RECORDS = 2048
+_SLICE_BYTES = 64 * 1024
+SLICE_RECORDS = 1024
 """How much is done between two calls of `pause`."""
 _VARINT_BYTES_MAX, _VARLONG_BYTES_MAX = 5, 10
 _PADDING = bytes(1)  # ends every varint that runs out of the last record
@@ -107,9 +107,9 @@ def _follow(stream: bytes, at: int, stop: int, starts: array[int]) -> int:
 def _read_fields(
     octets: npt.NDArray[np.uint8], starts: Integers, ends: Integers, pause: Callable[[int], None]
 ) -> Iterator[tuple[Any, ...]]:
-    for begin in range(0, max(len(starts), 1), _SLICE_RECORDS):
-        start = starts[begin : begin + _SLICE_RECORDS]
-        end = ends[begin : begin + _SLICE_RECORDS]
+    for begin in range(0, max(len(starts), 1), SLICE_RECORDS):
+        start = starts[begin : begin + SLICE_RECORDS]
+        end = ends[begin : begin + SLICE_RECORDS]
         length, at = _zigzags(octets, start, _VARINT_BYTES_MAX)
         timestamp_delta, rest = _zigzags(octets, at + 1, _VARLONG_BYTES_MAX)
         offset_delta, after = _zigzags(octets, rest, _VARINT_BYTES_MAX)

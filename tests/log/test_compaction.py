@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kstream.errors import ApiError
 from kstream.log.analysis import Origin
@@ -12,6 +15,7 @@ from kstream.log.cleanable import cleanable
 from kstream.log.compaction import Compaction
 from kstream.log.config import LogConfig
 from kstream.log.errors import CompactionAborted
+from kstream.log.offset_map import ENTRY_BYTES
 from kstream.log.partition import PartitionLog
 from kstream.log.timestamps import OffsetAndTimestamp
 from kstream.records.batch import TimestampType
@@ -310,3 +314,29 @@ def test_the_brokers_times_stay(tmp_path: Path) -> None:
     (header,) = read_headers(log)
     assert (header.is_log_append_time, header.max_timestamp_ms) == (True, NOW_MS + 3)
     assert [record.timestamp_ms for record in read_records(log)] == [NOW_MS + 3] * 2
+
+
+KEYED = st.tuples(st.sampled_from("abcdef"), st.none() | st.sampled_from(["1", "22"]))
+ROUNDS = st.lists(st.lists(st.lists(KEYED, min_size=1, max_size=5), min_size=1, max_size=8), max_size=4)
+
+
+@given(rounds=ROUNDS, codec=st.sampled_from([Codec.NONE, Codec.LZ4]), slots=st.sampled_from([3, 1000]))
+def test_round_after_round_it_is_as_a_dict_says(
+    rounds: list[list[list[tuple[str, str | None]]]], codec: Codec, slots: int
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="kstream-log-") as root:
+        log = open_log(Path(root, "t-0"), CONFIG)
+        model: list[tuple[int, str, str | None]] = []
+        cleaned_offset = 0
+        for batches in rounds:
+            for number, records in enumerate(batches):
+                for key, value in records:
+                    model.append((model[-1][0] + 1 if model else 0, key, value))
+                append(log, keyed_batch(*records, codec=codec, timestamp_ms=NOW_MS + number))
+            log.roll(NOW_MS)
+            dirty_from = cleaned_offset
+            cleaned_offset = compact(log, dirty_from, map_bytes=slots * ENTRY_BYTES).end_offset
+            newest = {key: offset for offset, key, _ in model if dirty_from <= offset < cleaned_offset}
+            model = [record for record in model if record[0] >= newest.get(record[1], 0)]
+            assert contents(log) == model
+            assert log.end_offset == model[-1][0] + 1

@@ -23,7 +23,9 @@ def test_it_is_a_dict_until_it_is_full(runs: list[list[bytes]], slots: int, load
                 break
             model[key] = offset + entered
             entered += 1
-        assert offsets_of.put(keys, np.arange(offset, offset + len(keys))) == entered
+        assert (
+            offsets_of.put(keys, np.arange(offset, offset + len(keys)), np.ones(len(keys), bool)) == entered
+        )
         assert offsets_of.count == len(model)
         offset += len(keys)
         if entered < len(keys):
@@ -35,6 +37,6 @@ def test_it_is_a_dict_until_it_is_full(runs: list[list[bytes]], slots: int, load
 def test_a_map_as_full_as_it_may_be_still_finds_all() -> None:
     offsets_of = OffsetMap(24 * 5000, expected_count=10**9)
     keys = [b"%d" % number for number in range(10_000)]
-    entered = offsets_of.put(keys, np.arange(10_000))
+    entered = offsets_of.put(keys, np.arange(10_000), np.ones(10_000, bool))
     assert entered == offsets_of.count == offsets_of.count_max == 4500
     assert offsets_of.get(keys).tolist() == [*range(4500), *[-1] * 5500]
