@@ -101,7 +101,14 @@ class SharePartition:
             from kstream.broker.share_queue import PartitionQueue  # most groups need none
 
             released = self._storing.release_times()
-            self._queue = PartitionQueue(self.partition, self.window, rules, self._clock, released)
+            self._queue = PartitionQueue(
+                self.partition,
+                self.window,
+                rules,
+                self._clock,
+                group_id=self.key.group_id,
+                released=released,
+            )
         return self._queue
 
     @property

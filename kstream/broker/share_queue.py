@@ -44,10 +44,12 @@ class PartitionQueue:
         window: ShareWindow,
         rules: QueueRules,
         clock: Clock,
+        *,
+        group_id: str,
         released: ReleaseTimes | None,
     ) -> None:
         self.rules = rules
-        self.queue = ShareQueue(window, rules, released=released)
+        self.queue = ShareQueue(window, rules, group_id=group_id, released=released)
         self._partition = partition
         self._window = window
         self._clock = clock

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from kstream.cli.connection import Cluster
 from kstream.cli.output import say
 from kstream.replay.errors import NoAnswer, ReplayError
 from kstream.replay.topic_source import consumer_settings, to_event
 from kstream.replay.topic_target import producer_settings
+from kstream.shares.queue.entries import REDRIVEN
 
 _HEADERS = "__dlq.errors."
 _NOTE_LENGTH_MAX = 4_000
@@ -151,6 +152,7 @@ class Resender:
     """Sends records again from where dead letters say that they are, or from the letter if they are gone."""
 
     def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
         self._producer = Producer(producer_settings(cluster.bootstrap, cluster.settings()))
         self._consumer = Consumer(consumer_settings(cluster.bootstrap, True, cluster.settings()))
 
@@ -158,8 +160,11 @@ class Resender:
         self._consumer.close()
 
     def send(self, letter: Message, origin: Origin) -> None:
-        """Return once it is acknowledged. A copy in the letter has no headers of the record's own."""
-        _, topic, partition, offset = origin
+        """Return once it is acknowledged. A copy in the letter has no headers of the record's own.
+
+        Raises `ReplayError`, `NoAnswer`: it was not sent.
+        """
+        group, topic, partition, offset = origin
         record = self._original(topic, partition, offset)
         if record is None and (letter.value() is not None or letter.key() is not None):
             record = letter
@@ -167,8 +172,11 @@ class Resender:
             say(f"{topic}-{partition} has lost the record at {offset}; the letter is no copy: passed over")
             return
         headers: list[tuple[str, str | bytes | None]] = [
-            (name, value) for name, value in to_event(record).headers if not name.startswith(_HEADERS)
+            (name, value)
+            for name, value in to_event(record).headers
+            if not name.startswith(_HEADERS) and name != REDRIVEN
         ]
+        headers.append((REDRIVEN, group))
         failures: list[str] = []
         self._producer.produce(
             topic,
@@ -187,5 +195,9 @@ class Resender:
             return None
         self._consumer.assign([TopicPartition(topic, partition, offset)])
         message = self._consumer.poll(_POLL_S)
-        is_it = message is not None and message.error() is None and message.offset() == offset
-        return message if is_it else None
+        if message is None:
+            raise NoAnswer(self._cluster.bootstrap, f"{topic}-{partition} is slow to read")
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            raise ReplayError(f"cannot read {topic}-{partition} at {offset}: {error.str()}")
+        return message if error is None and message.offset() == offset else None

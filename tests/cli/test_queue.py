@@ -115,7 +115,8 @@ def test_a_queue_is_seen_emptied_and_its_dead_letters_come_back(
     assert "sent 1" in queue(server, capsys, "redrive", GROUP)
     assert "sent 0" in queue(server, capsys, "redrive", GROUP)
     back = json.loads(queue(server, capsys, "peek", GROUP, "--json"))[-1]
-    assert (back["value"], back["key"], back["headers"]) == ("poison", "key", [["kind", "poison"]])
+    headers = [["kind", "poison"], ["kstream-redriven", GROUP]]
+    assert (back["value"], back["key"], back["headers"]) == ("poison", "key", headers)
 
     queue(server, capsys, "purge", GROUP)
     assert json.loads(queue(server, capsys, "stats", GROUP, "--json"))["depth"] == 0

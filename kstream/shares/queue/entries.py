@@ -20,6 +20,8 @@ TTL = "kstream-ttl-ms"
 PRIORITY = "kstream-priority"
 """From 0 to 9, which is the most urgent."""
 PRIORITY_DEFAULT, PRIORITY_MAX = 4, 9
+REDRIVEN = "kstream-redriven"
+"""A dead letter's record that came back, with the group that had given it up."""
 
 _FAR_MS = 1 << 53
 """Times behind it are no times; a number that large would not stay exact in JSON either."""
@@ -54,6 +56,14 @@ def entry_of(record: Record, rules: QueueRules) -> Entry:
         elif name == PRIORITY:
             priority = min(number, PRIORITY_MAX)
     return Entry(record.offset, due_ms, expires_ms, priority)
+
+
+def redriven_for(record: Record) -> bytes | None:
+    """The group that a record came back for; None for one that is here for the first time."""
+    for name, value in record.headers:
+        if name == REDRIVEN:
+            return value
+    return None
 
 
 def identity_of(record: Record, rules: QueueRules) -> bytes | None:

@@ -17,7 +17,7 @@ from kstream.shares.in_flight import InFlightBatch, Run
 from kstream.shares.limits import Acquired, ShareLimits
 from kstream.shares.locks import Lock
 from kstream.shares.queue.duplicates import Duplicates
-from kstream.shares.queue.entries import PRIORITY_DEFAULT, entry_of, identity_of
+from kstream.shares.queue.entries import PRIORITY_DEFAULT, entry_of, identity_of, redriven_for
 from kstream.shares.queue.key_order import KeyOrder
 from kstream.shares.queue.ready import Ready, pop
 from kstream.shares.queue.rules import QueueRules
@@ -41,6 +41,7 @@ class ShareQueue:
         window: ShareWindow,
         rules: QueueRules,
         *,
+        group_id: str = "",
         look_from: int | None = None,
         released: ReleaseTimes | None = None,
         random: Random | None = None,
@@ -50,6 +51,7 @@ class ShareQueue:
         self.looked_to = window.start_offset if look_from is None else min(look_from, window.start_offset)
         self.owner_id: str | None = None
         """The member that has the whole partition, where the rules give it to one."""
+        self._group_id = group_id.encode()
         self._released = released
         self._random = random or Random()
         self._waiting = Schedule()
@@ -120,7 +122,11 @@ class ShareQueue:
 
     def _is_wanted(self, record: Record) -> bool:
         """Whether it is for this group, and for the first time. Every record must be asked about once."""
-        if self._duplicates is not None:
+        group_id = redriven_for(record)
+        if group_id is not None:
+            if group_id != self._group_id:
+                return False  # this one had its own already
+        elif self._duplicates is not None:
             identity = identity_of(record, self.rules)
             if identity is not None and self._duplicates.is_known(identity, record.timestamp_ms):
                 return False

@@ -59,7 +59,9 @@ class Driver:
 
     def _load(self) -> ShareQueue:
         window, _ = ShareWindow.load(self.stored_start, list(self.stored), self.limits)
-        return ShareQueue(window, self.rules, look_from=0, released=self.released, random=Random(1))
+        return ShareQueue(
+            window, self.rules, look_from=0, group_id="workers", released=self.released, random=Random(1)
+        )
 
     def restart(self) -> None:
         """Only what was stored is left, and when."""

@@ -155,6 +155,21 @@ def test_records_are_known_by_key_and_value_where_no_header_says() -> None:
     assert Driver(QueueRules(deduplication_window_ms=1000), records).drain() == [0, 2, 3]
 
 
+def test_what_comes_back_from_the_dead_letters_is_no_duplicate_and_for_its_group_alone() -> None:
+    ours, theirs = {"kstream-redriven": "workers"}, {"kstream-redriven": "others"}
+    records = [
+        record(0, "a"),
+        record(1, "a"),
+        record(2, "a", headers=ours),
+        record(3, "a", headers=theirs),
+        record(4, "b", headers=ours),
+        record(5, "b"),
+    ]
+    driver = Driver(QueueRules(deduplication_window_ms=1000), records)
+    assert driver.drain() == [0, 2, 4, 5]
+    assert driver.window.start_offset == 6
+
+
 def test_a_filter_lets_through_what_is_for_the_group() -> None:
     rules = QueueRules(filter=lambda each: each.key == b"b")
     driver = Driver(rules, [record(offset, key="ab"[offset % 2]) for offset in range(7)])
