@@ -88,15 +88,15 @@ class LogSlice:
             file = self.file
             file.platform.bring_in(file.fd, self.position, self.size_bytes)
 
-    def send(self, socket_fd: int, sent_bytes: int = 0) -> int:
-        """Send what follows the first `sent_bytes` to a non-blocking socket; return how many bytes went.
+    def send(self, socket_fd: int, sent_bytes: int, size_bytes_max: int) -> int:
+        """Send some of what follows the first `sent_bytes` to a non-blocking socket; return how many bytes
+        went.
 
         Raises BlockingIOError if the socket's buffer is full, OSError if the connection is gone.
         """
         file = self.file
-        return file.platform.send_file(
-            socket_fd, file.fd, self.position + sent_bytes, self.size_bytes - sent_bytes
-        )
+        size_bytes = min(self.size_bytes - sent_bytes, size_bytes_max)
+        return file.platform.send_file(socket_fd, file.fd, self.position + sent_bytes, size_bytes)
 
     def release(self) -> None:
         """Let go of the file. Views taken before stay valid."""

@@ -18,6 +18,8 @@ from kstream.wire.codec import Part
 _SENDFILE_BYTES_MIN = 16 * 1024
 _GATHER_PARTS_MAX = 512  # Under every platform's IOV_MAX.
 _MSG_MORE = getattr(socket, "MSG_MORE", 0)
+_TURN_BYTES = 256 * 1024
+"""After so much to a peer that takes it at once, others have their turn: sending it took about 0.1 ms."""
 
 
 async def send_bytes(sock: socket.socket, data: bytes | memoryview) -> None:
@@ -83,8 +85,14 @@ async def _send_gathered(sock: socket.socket, pieces: list[bytes | memoryview], 
 
 async def _send_file(sock: socket.socket, part: LogSlice) -> None:
     sent, size = 0, len(part)
+    turn_ends = _TURN_BYTES
     while sent < size:
         try:
-            sent += part.send(sock.fileno(), sent)
+            sent += part.send(sock.fileno(), sent, turn_ends - sent)
         except BlockingIOError:
             await trio.lowlevel.wait_writable(sock)
+            turn_ends = sent + _TURN_BYTES
+        else:
+            if turn_ends <= sent < size:
+                await trio.lowlevel.checkpoint()
+                turn_ends = sent + _TURN_BYTES

@@ -43,7 +43,7 @@ def test_slices_are_sent_whole_to_a_non_blocking_socket(tmp_path: Path, platform
         was_full = False
         while sent < len(found):
             try:
-                sent += found.send(left.fileno(), sent)
+                sent += found.send(left.fileno(), sent, len(found))
             except BlockingIOError:
                 was_full = True
                 received += right.recv(1 << 20)
