@@ -60,7 +60,7 @@ def answer_to(
     context: RequestContext, member: ShareSessionKey, results: Mapping[tuple[bytes, int], AcknowledgeResult]
 ) -> ShareAcknowledgeResponse:
     """The answer that says what became of each partition's acknowledgements."""
-    config = context.broker.shares.config_of(member.group_id)
+    config = context.broker.shares.settings.config_of(member.group_id)
     response = ShareAcknowledgeResponse(acquisition_lock_timeout_ms=config.record_lock_duration_ms)
     topics: dict[bytes, ShareAcknowledgeTopicResponse] = {}
     for (topic_id, index), (error_code, error_message) in results.items():

@@ -162,7 +162,7 @@ async def _fetch(
         size_bytes_min=min(request.min_bytes, size_bytes_max),
         size_bytes_max=size_bytes_max,
         wait_max_s=max(0, request.max_wait_ms) / 1000,
-        is_read_committed=broker.shares.config_of(member.group_id).is_read_committed,
+        is_read_committed=broker.shares.settings.config_of(member.group_id).is_read_committed,
         names_all=request.share_session_epoch == INITIAL_EPOCH
         or any(partition.is_news for partition in session.partitions.values()),
     )
@@ -227,7 +227,9 @@ def _respond(
     results: dict[Place, AcknowledgeResult],
 ) -> ShareFetchResponse:
     response = ShareFetchResponse(
-        acquisition_lock_timeout_ms=context.broker.shares.config_of(member.group_id).record_lock_duration_ms
+        acquisition_lock_timeout_ms=context.broker.shares.settings.config_of(
+            member.group_id
+        ).record_lock_duration_ms
     )
     for place, (error_code, error_message) in results.items():
         data = answers.get(place)

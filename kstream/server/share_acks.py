@@ -106,7 +106,7 @@ class ShareAcks:
         self._client_id = context.client_id
         self._version = context.api_version
         self._stats = context.stats
-        self._config = context.broker.shares.config_of(member.group_id)
+        self._config = context.broker.shares.settings.config_of(member.group_id)
         self._answers: dict[tuple[bytes, int], tuple[ShareKey, bytes, bytes]] = {}
 
     def repeats(self, frame: memoryview, end: int, config: ShareConfig) -> bool:
@@ -131,7 +131,7 @@ class ShareAcks:
         """The answer to a request that repeats others; None, with nothing done, if it does not. HOT."""
         broker, member = context.broker, self._member
         shares = broker.shares
-        if not self.repeats(frame, self._end, shares.config_of(member.group_id)):
+        if not self.repeats(frame, self._end, shares.settings.config_of(member.group_id)):
             return None
         said = _read_tail(frame, self._end, self._version)
         if said is None or not broker.groups.has_share_groups:
@@ -190,7 +190,7 @@ def learn(
     if said is None:
         return
     acks = context.acks
-    config = context.broker.shares.config_of(group_id)
+    config = context.broker.shares.settings.config_of(group_id)
     if not isinstance(acks, ShareAcks) or not acks.repeats(frame, end, config):
         acks = context.acks = ShareAcks(frame, context, ShareSessionKey(group_id, member_id), end)
     acks.learn(said, parts[0])
