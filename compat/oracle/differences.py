@@ -98,7 +98,6 @@ ALLOWED: list[Allowed] = [
     ),
     Allowed("describe_configs_*", "*", "*configs[kstream.*", _OWN_CONFIGS),
     Allowed("configs_of_groups", "*", "*configs[kstream.*", _OWN_CONFIGS),
-    Allowed("create_topics*", "*", "*configs[kstream.*", _OWN_CONFIGS),
     Allowed("describe_configs_*", "*", "*configs[advertised.listeners]*", _NO_CONTROLLER),
     Allowed("describe_configs_*", "*", "*configs[controller.*", _NO_CONTROLLER),
     Allowed("describe_configs_*", "*", "*configs[process.roles]*", _NO_CONTROLLER),

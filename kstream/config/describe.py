@@ -15,6 +15,7 @@ from kstream.config.broker import BrokerConfig
 from kstream.config.catalogue import broker_keys, client_metrics_keys, group_keys, topic_keys
 from kstream.config.groups import GROUP_SYNONYMS, group_default
 from kstream.config.key import ConfigSource, Key
+from kstream.config.queues import QUEUE_PREFIX
 from kstream.config.topics import TOPIC_SYNONYMS, topic_default
 
 _COARSER = {
@@ -58,9 +59,13 @@ class ConfigEntry(NamedTuple):
 def describe_topic(
     config: BrokerConfig, overrides: Mapping[str, str], names: Collection[str] | None = None
 ) -> list[ConfigEntry]:
-    """Rows for a topic that sets `overrides`; `names` None or empty means every key."""
+    """Rows for a topic that sets `overrides`; `names` None or empty means every key of Kafka's, and of queues
+    those that are set.
+    """
     rows: list[ConfigEntry] = []
     for key in _wanted(topic_keys(), names):
+        if not names and key.name.startswith(QUEUE_PREFIX) and key.name not in overrides:
+            continue
         synonyms = broker_synonyms(config, [name for name, _ in TOPIC_SYNONYMS.get(key.name, ())])
         rows.append(
             _resource_row(key, overrides, topic_default(config, key.name), synonyms, ConfigSource.TOPIC)
