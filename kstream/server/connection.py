@@ -117,11 +117,11 @@ class Connection:
             frame = frames.next_frame()
             if frame is None:
                 await self._send_unsent()
-                if not await self._receive():
-                    return
                 stats = self.context.stats
                 if len(stats.newest_s) >= FULL:
                     stats.fold()
+                if not await self._receive():
+                    return
                 began_s = now()
                 if not self._turn_ends_s:
                     self._turn_ends_s = began_s + _TURN_S
