@@ -25,6 +25,9 @@ from kstream.shares.state_store import ShareKey
 
 _READ_BYTES_MAX = 8 * 1024 * 1024
 """Of one partition: a client may ask for much more than the records it asks for will need."""
+_READ_BYTES_MIN = 64 * 1024
+_READ_GROWTH = 4
+"""What is read next is so many times as much, if it did not bring the records."""
 
 
 class ShareFetchWish(NamedTuple):
@@ -53,14 +56,28 @@ class Fetched:
 class _Reading:
     """What was read of one share partition and not acquired yet."""
 
-    __slots__ = ("error_code", "fetch_offset", "found", "headers", "share")
+    __slots__ = ("error_code", "fetch_offset", "found", "headers", "is_enough", "share")
 
     def __init__(self, share: SharePartition) -> None:
         self.share = share
         self.fetch_offset = 0
         self.found: LogSlice | None = None
         self.headers: list[BatchHeader] = []
+        self.is_enough = False
         self.error_code = 0
+
+    def take(self, found: LogSlice, enough: int) -> None:
+        """Look at the batches of what was read, up to one that has the offset `enough`."""
+        self.headers = []
+        if not len(found):
+            found.release()
+            return
+        self.found = found
+        for header in iter_headers(found.view(), partial_ok=True):
+            self.headers.append(header)
+            if header.last_offset >= enough:
+                self.is_enough = True
+                break
 
     @property
     def size_bytes(self) -> int:
@@ -227,22 +244,24 @@ async def _read(
     end_offset = partition.last_stable_offset if wanted.is_read_committed else partition.high_watermark
     if reading.fetch_offset >= end_offset:
         return
-    try:
-        found = await partition.read(
-            reading.fetch_offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch
-        )
-    except OffsetOutOfRange as error:
-        # The log lost its beginning while it was read.
-        raise ApiError(ErrorCode.NOT_LEADER_OR_FOLLOWER) from error
-    if not len(found):
-        found.release()
-        return
-    reading.found = found
     enough = share.reach(offset, wanted.wish.records_max)
-    for header in iter_headers(found.view(), partial_ok=True):
-        reading.headers.append(header)
-        if header.last_offset >= enough:
+    # A client may ask for many more bytes than its records need, and whether each is in memory is asked for.
+    size_bytes = min(size_bytes_max, share.read_bytes)
+    while True:
+        try:
+            found = await partition.read(
+                offset, size_bytes, end_offset=end_offset, min_one_batch=min_one_batch
+            )
+        except OffsetOutOfRange as error:
+            # The log lost its beginning while it was read.
+            raise ApiError(ErrorCode.NOT_LEADER_OR_FOLLOWER) from error
+        reading.take(found, enough)
+        if reading.is_enough or len(found) < size_bytes or size_bytes >= size_bytes_max:
             break
+        reading.release()
+        size_bytes = min(size_bytes * _READ_GROWTH, size_bytes_max)
+    if reading.headers:
+        share.read_bytes = max(_READ_BYTES_MIN, 2 * sum(header.size_bytes for header in reading.headers))
 
 
 class _Taken(NamedTuple):

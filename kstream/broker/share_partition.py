@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 GONE = frozenset({ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION})
 """After these the window is not the group's any more: it must be loaded anew."""
 
+_READ_BYTES = 1024 * 1024
 _QUEUE_REACH = 16
 """Of so many records in a row one at least is mostly ready."""
 
@@ -68,6 +69,8 @@ class SharePartition:
         self.window = window
         self.waiters: set[AppendWaiter] = set()
         """Fetches that wait for records to become available again, besides those of the log."""
+        self.read_bytes = _READ_BYTES
+        """What a fetch is to read at first, from what the last one needed."""
         self._is_being_read = False
         self._was_missed = False
         self.is_gone = False

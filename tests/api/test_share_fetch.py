@@ -125,6 +125,22 @@ def test_an_append_wakes_who_waits(tmp_path: Path) -> None:
     run(test)
 
 
+def test_after_small_records_large_ones_come_as_many_at_once(tmp_path: Path) -> None:
+    """What is read at first follows from the last fetch; that is nobody's concern."""
+
+    async def test() -> None:
+        async with queue(tmp_path) as broker:
+            await produced(broker, batch(b"a"))
+            for _ in range(30):
+                await produced(broker, batch(b"x" * 100_000))
+            member = Member(broker, "m", 1)
+            assert await member.fetch(max_records=1, share_acquire_mode=1) == [(0, 0, 1)]
+            assert await member.fetch(max_records=1, share_acquire_mode=1) == [(1, 1, 1)]
+            assert await member.fetch(max_records=500, max_bytes=50_000_000, batch_size=500) == [(2, 30, 1)]
+
+    run(test)
+
+
 def test_what_one_releases_wakes_another(tmp_path: Path) -> None:
     async def test() -> None:
         async with queue(tmp_path) as broker, trio.open_nursery() as nursery:
