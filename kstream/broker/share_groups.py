@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import trio
 
@@ -62,8 +62,12 @@ from kstream.wire.messages.share_group_heartbeat import (
 
 log = logging.getLogger(__name__)
 
-OffsetsListener = Callable[[str, bytes, int], None]
-"""Of group, topic id and partition: where the group is in it was changed by an operator, or forgotten."""
+
+class OffsetsListener(Protocol):
+    """Told where a group is in a partition was changed by an operator, or forgotten."""
+
+    def __call__(self, group_id: str, topic_id: bytes, index: int, *, is_deleted: bool) -> None: ...
+
 
 Errors = Mapping[tuple[bytes, int], ApiError]
 """What went wrong, by topic id and partition."""
@@ -262,7 +266,7 @@ class ShareGroups:
                     error = errors.get((topic.topic_id, partition.partition_index))
                     if error is not None and not partition.error_code:
                         partition.error_code, partition.error_message = error.code, error.message
-            self._tell(request.group_id, plan.states.start_offsets)
+            self._tell(request.group_id, plan.states.start_offsets, is_deleted=False)
         return plan.response
 
     async def delete_offsets(
@@ -340,14 +344,14 @@ class ShareGroups:
                 ],
             )
         )
-        self._tell(group_id, topics)
+        self._tell(group_id, topics, is_deleted=True)
         return _errors(response.results)
 
-    def _tell(self, group_id: str, topics: Mapping[bytes, Collection[int]]) -> None:
+    def _tell(self, group_id: str, topics: Mapping[bytes, Collection[int]], *, is_deleted: bool) -> None:
         for listener in self._listeners:
             for topic_id, indexes in topics.items():
                 for index in indexes:
-                    listener(group_id, topic_id, index)
+                    listener(group_id, topic_id, index, is_deleted=is_deleted)
 
 
 def _errors(results: Sequence[Any]) -> Errors:

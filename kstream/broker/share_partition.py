@@ -197,6 +197,17 @@ class SharePartition:
             return (RecordState.ARCHIVED if is_done else RecordState.AVAILABLE).name, 0
         return run.state.name, run.delivery_count
 
+    def first_open(self, offset: int) -> int:
+        """The first offset from here on whose record is not done with."""
+        window = self.window
+        offset = max(offset, window.start_offset)
+        for batch in window.batches_between(offset, window.end_offset):
+            for run in batch.overlapping(offset, batch.last):
+                if run.first > offset or not run.state.is_terminal:
+                    return offset
+                offset = run.last + 1
+        return offset
+
     @property
     def scheduled(self) -> int:
         """How many records wait for their time, roughly."""

@@ -73,7 +73,7 @@ class Shares:
             DeadLetterWriter(config, partitions=partitions, metadata=metadata, clock=clock),
             self.settings,
             load=self._load_patiently,
-            on_written=self._drop_if_unused,
+            on_written=self.drop_if_unused,
         )
         states.on_unwritten_letters(self._letters.take_up)
         metadata.on_change(self._on_metadata)
@@ -197,11 +197,14 @@ class Shares:
             return partition.log.log_start_offset
         return partition.high_watermark
 
-    def on_offsets_changed(self, group_id: str, topic_id: bytes, index: int) -> None:
+    def on_offsets_changed(self, group_id: str, topic_id: bytes, index: int, *, is_deleted: bool) -> None:
         """The stored state of a share partition was started over, or deleted: it must be loaded anew."""
-        share = self._loaded.get(ShareKey(group_id, topic_id, index))
+        key = ShareKey(group_id, topic_id, index)
+        share = self._loaded.get(key)
         if share is not None:
             self._drop(share)
+        if is_deleted:
+            self._counts.pop(key, None)
 
     def _drop(self, share: SharePartition) -> None:
         if self._loaded.get(share.key) is share:
@@ -215,7 +218,7 @@ class Shares:
             self._drop(share)
 
     def _on_metadata(self, delta: MetadataDelta) -> None:
-        for share in list(self._loaded.values()):
+        for share in list(self._loaded.values()) if delta.topics_changed or delta.topics_deleted else ():
             topic = self._metadata.image.topics_by_id.get(share.key.topic_id)
             if topic is None or topic.partitions[share.key.partition].leader_epoch != share.leader_epoch:
                 self._drop(share)
@@ -250,11 +253,12 @@ class Shares:
                     await share.release(member_id)
                 except ApiError as error:
                     log.warning("%s: what %s had is not released yet: %s", share, member_id, error)
-            for share in [each for each in self._loaded.values() if each.key.group_id == group_id]:
-                self._drop_if_unused(share)
+            if not self.sessions.has_members(group_id):
+                for share in [each for each in self._loaded.values() if each.key.group_id == group_id]:
+                    self.drop_if_unused(share)
 
-    def _drop_if_unused(self, share: SharePartition) -> None:
-        """Nobody is left to read from it, and nothing to be done."""
+    def drop_if_unused(self, share: SharePartition) -> None:
+        """Forget a share partition if nobody is left to read from it, and nothing to be done."""
         if not share.is_at_work and not self.sessions.has_members(share.key.group_id):
             self._drop(share)
 

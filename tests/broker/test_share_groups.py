@@ -196,7 +196,12 @@ def test_what_is_deleted_leaves_no_state(run: Callable[[Test], None]) -> None:
         await broker.groups.share.alter_offsets(moving("t", 5, 6))
         await broker.groups.share.alter_offsets(moving("u", 7))
         changed: list[tuple[str, bytes, int]] = []
-        broker.groups.share.on_offsets_changed(lambda *what: changed.append(what))
+
+        def note(group_id: str, topic_id: bytes, index: int, *, is_deleted: bool) -> None:
+            assert is_deleted
+            changed.append((group_id, topic_id, index))
+
+        broker.groups.share.on_offsets_changed(note)
         topics = [DeleteShareGroupOffsetsRequestTopic(topic_name="u")]
         request = DeleteShareGroupOffsetsRequest(group_id=GROUP, topics=topics)
         (answer,) = (await broker.groups.share.delete_offsets(request)).responses

@@ -11,9 +11,13 @@ import pytest
 from confluent_kafka import AcknowledgeType, Producer, ShareConsumer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from kstream.broker.partition import Partition
 from kstream.cli.app import run
 from kstream.cli.redriving import Redriven
 from kstream.replay.errors import ReplayError
+from kstream.shares.state_store import ShareKey
+from kstream.testing.reading import committed_records
+from kstream.web.routes import queues
 from tests.web.harness import HttpBroker, http_broker
 
 pytestmark = pytest.mark.clients
@@ -121,6 +125,43 @@ def test_a_queue_is_seen_emptied_and_its_dead_letters_come_back(
     queue(server, capsys, "purge", GROUP)
     assert json.loads(queue(server, capsys, "stats", GROUP, "--json"))["depth"] == 0
     assert queue(server, capsys, "peek", GROUP) == "nothing waits\n"
+
+
+def test_peek_loads_nothing_for_good_and_passes_what_is_done_and_a_deleted_group_leaves_no_counts(
+    server: HttpBroker, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    produce(server, *(str(number) for number in range(40)))
+    done = {str(number): AcknowledgeType.ACCEPT for number in range(1, 39)}
+    work(server, done)  # the first one is given back, and holds the window's start
+    read: list[int] = []
+
+    async def counting(partition: Partition, start: int, *, count_max: int) -> Any:
+        read.append(start)
+        return await committed_records(partition, start, count_max=count_max)
+
+    monkeypatch.setattr(queues, "committed_records", counting)
+    settled(server, capsys, depth=2)
+    shown = json.loads(queue(server, capsys, "peek", GROUP, "--max", "2", "--json"))
+    assert [each["value"] for each in shown] == ["0", "39"]
+    assert len(read) <= 3, read
+    shares = server.broker.shares
+    assert len(shares) == 0
+    topic_id = server.broker.metadata.image.topics_by_name[TOPIC].topic_id
+    assert shares.counts_of(ShareKey(GROUP, topic_id, 0)) is not None
+    assert run(["groups", "delete", GROUP, "--bootstrap", server.bootstrap_servers]) == 0
+    assert shares.counts_of(ShareKey(GROUP, topic_id, 0)) is None
+
+
+def test_redrive_takes_its_time_and_no_more_than_it_is_told(
+    server: HttpBroker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    produce(server, "a", "b", "c")
+    work(server, dict.fromkeys("abc", AcknowledgeType.REJECT))
+    settled(server, capsys, depth=0)
+    assert "sent 2" in queue(server, capsys, "redrive", GROUP, "--max", "2", "--rate", "1000")
+    assert "sent 1" in queue(server, capsys, "redrive", GROUP)
+    assert run(["queue", "redrive", GROUP, "--rate", "0", "--bootstrap", server.bootstrap_servers]) == 2
+    assert "--rate is more than 0" in capsys.readouterr().err
 
 
 def test_a_group_that_is_not_there(server: HttpBroker, capsys: pytest.CaptureFixture[str]) -> None:

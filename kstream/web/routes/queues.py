@@ -6,6 +6,7 @@ import msgspec
 
 from kstream.broker.broker import Broker
 from kstream.broker.queue_stats import QueueStats, queue_stats
+from kstream.broker.share_partition import SharePartition
 from kstream.errors import ApiError, ErrorCode
 from kstream.shares.state_store import ShareKey
 from kstream.testing.reading import committed_records
@@ -123,10 +124,18 @@ async def _stats(call: Call) -> list[QueueStats]:
 async def _peek(broker: Broker, group: str, stats: QueueStats, limit: int) -> list[QueuedRecord]:
     topic_id = broker.metadata.image.topics_by_name[stats.topic].topic_id
     share = await broker.shares.get(ShareKey(group, topic_id, stats.partition))
-    partition = await broker.partitions.get(stats.topic, stats.partition)
+    try:
+        return await _first_records(share, stats, limit)
+    finally:
+        broker.shares.drop_if_unused(share)
+
+
+async def _first_records(share: SharePartition, stats: QueueStats, limit: int) -> list[QueuedRecord]:
+    partition = share.partition
     found: list[QueuedRecord] = []
     offset = stats.start_offset
     while len(found) < limit:
+        offset = share.first_open(offset)
         events = await committed_records(partition, offset, count_max=limit)
         if not events:
             break
