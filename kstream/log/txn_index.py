@@ -55,11 +55,17 @@ class TransactionIndex:
         self._content: bytearray | None = None
         self._written_bytes = 0
 
+    def load(self) -> None:
+        """Read the file now, which else the first question does. Raises as `entries`, and OSError."""
+        self._loaded()
+
     def _loaded(self) -> bytearray:
         """All entries, packed. Raises CorruptTransactionIndex."""
         if self._content is None:
             try:
-                content = bytearray(self.path.read_bytes())
+                with self.path.open("rb", buffering=0) as file:
+                    content = bytearray(os.fstat(file.fileno()).st_size)
+                    del content[file.readinto(content) or 0 :]
             except FileNotFoundError:
                 content = bytearray()
             if len(content) % ENTRY_BYTES:

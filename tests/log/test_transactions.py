@@ -165,6 +165,18 @@ def test_truncation_forgets_markers(tmp_path: Path) -> None:
     assert open_log(tmp_path / "t-0", was_clean=True).last_stable_offset == 0
 
 
+def test_the_newest_index_is_read_when_the_log_is_opened(tmp_path: Path) -> None:
+    """Which happens in a thread: a fetch would read it in the event loop."""
+    log = open_log(tmp_path / "t-0")
+    one = Producer(log, 1)
+    one.send()
+    one.end(is_commit=False)
+    log.close()
+    again = open_log(tmp_path / "t-0", was_clean=True)
+    again.segments.active.txn_index.path.unlink()
+    assert [entry.producer_id for entry in again.segments.active.txn_index.entries] == [1]
+
+
 def test_a_producer_with_an_open_transaction_is_not_forgotten(tmp_path: Path) -> None:
     config = LogConfig(producer_id_expiration_ms=1000)
     log = open_log(tmp_path / "t-0", config)
