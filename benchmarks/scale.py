@@ -24,6 +24,7 @@ class Scale:
     connections_active: int = 1_000
     soak_seconds: float = 3_600.0
     segments: int = 10_000
+    partitions: int = 10_000
     keyed_records: int = 1_000_000
 
     def at_most(self, count: int) -> int:
@@ -45,6 +46,7 @@ QUICK = Scale(
     connections_active=20,
     soak_seconds=3.0,
     segments=200,
+    partitions=50,
     keyed_records=20_000,
 )
 # For docs/benchmarks.md: the goals' table within twelve minutes on two cores.
