@@ -59,6 +59,8 @@ class Partitions:
         self.recovery = Recovery(directory, self._open_partition, recovery_threads)
         self._open: dict[tuple[TopicKey, int], Partition] = {}
         self._opening: dict[tuple[str, int], trio.Lock] = {}
+        self._configs: dict[bytes, LogConfig] = {}
+        """Of topics whose partitions were opened, by topic id, until the metadata change."""
         self.on_open: Callable[[Partition], None] | None = None
         """Is given each partition that is opened, before anybody has it."""
         self.unwanted: deque[Removal] = deque()
@@ -150,9 +152,12 @@ class Partitions:
 
     async def _open_in_thread(self, topic: TopicKey, index: int) -> Partition:
         while True:
-            found, _ = self._resolve(topic, index)
+            found, leader_epoch = self._resolve(topic, index)
+            config = self._config_for(found)
             try:
-                opened = await trio.to_thread.run_sync(self._open_log, found, index, limiter=disk_limiter())
+                opened = await trio.to_thread.run_sync(
+                    self._open_log, found, index, config, leader_epoch, limiter=disk_limiter()
+                )
             except LogStorageError as error:
                 self._resolve(topic, index)
                 log.error("cannot open %s-%d: %s", found.name, index, error)
@@ -163,7 +168,7 @@ class Partitions:
             self._remove_files(found.name, index)
         # Both as they are now: they may have changed while the thread was at work.
         leader_epoch = self._resolve(found.topic_id, index)[1]
-        opened.config = self._log_config_of(found.name)
+        opened.config = self._config_for(found)
         partition = Partition(
             found.name,
             found.topic_id,
@@ -178,16 +183,23 @@ class Partitions:
         self._open[(found.topic_id, index)] = partition
         return partition
 
-    def _open_log(self, topic: TopicImage, index: int) -> PartitionLog:
-        return self._directory.open_partition(
-            topic.name,
-            index,
-            self._log_config_of(topic.name),
-            topic_id=topic.topic_id,
-            now_ms=self._clock.now_ms(),
+    def _config_for(self, topic: TopicImage) -> LogConfig:
+        """What a log is opened with: the same for all partitions of a topic."""
+        config = self._configs.get(topic.topic_id)
+        if config is None:
+            config = self._configs[topic.topic_id] = self._log_config_of(topic.name)
+        return config
+
+    def _open_log(self, topic: TopicImage, index: int, config: LogConfig, leader_epoch: int) -> PartitionLog:
+        """For a thread."""
+        opened = self._directory.open_partition(
+            topic.name, index, config, topic_id=topic.topic_id, now_ms=self._clock.now_ms()
         )
+        opened.begin_epoch(leader_epoch)  # which writes a file
+        return opened
 
     def _on_metadata(self, delta: MetadataDelta) -> None:
+        self._configs.clear()
         for topic in delta.topics_deleted.values():
             for index in range(len(topic.partitions)):
                 self._delete(topic, index)

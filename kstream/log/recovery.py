@@ -157,7 +157,10 @@ def _recover(
             continue
         if first_offset < 0:
             first_offset = segment.base_offset
-        verified = verify_segment(segment, partial(set_aside_behind, segments[number + 1 :]), on_checked)
+        behind = segments[number + 1 :]
+        verified = verify_segment(
+            segment, partial(set_aside_behind, behind), on_checked, keeps_reserve=is_last
+        )
         epochs += verified.epochs
         end_offset = verified.next_offset
         kept.append(segment)

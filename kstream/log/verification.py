@@ -33,12 +33,15 @@ def verify_segment(
     segment: Segment,
     before_cut: Callable[[int], None],
     on_checked: Callable[[int], None] | None = None,
+    *,
+    keeps_reserve: bool = False,
 ) -> Verified:
     """Check every batch of a segment, end it at the first bad one, and rebuild its indexes.
 
     `before_cut(next_offset)` is called when more than the good front is there, be it zeros, and before that
     goes: until it returned, a start that comes after a crash finds the same. `on_checked` is told of every
-    piece.
+    piece. With `keeps_reserve`, zeros stay where they are: the segment is written on, into space that it has,
+    and cutting a file costs more than all the rest of checking a small one.
 
     Raises OSError.
     """
@@ -68,9 +71,10 @@ def verify_segment(
         position = end
     if position < file_bytes:
         before_cut(next_offset)
-        _keep_aside(segment.path, file, position, file_bytes, reason)
+        keeps_reserve &= not _keep_aside(segment.path, file, position, file_bytes, reason)
     segment.size_bytes = position
-    file.cut(position)
+    if not keeps_reserve:
+        file.cut(position)
     segment.finish_indexes()
     return Verified(next_offset, epochs)
 
@@ -143,11 +147,13 @@ def _check_header(header: BatchHeader, base_offset: int, next_offset: int) -> Ba
     return header
 
 
-def _keep_aside(path: Path, file: SegmentFile, position: int, end: int, reason: str) -> None:
-    """Copy what is cut off to `<segment>.corrupt-<position>`, unless it is all zeros."""
+def _keep_aside(path: Path, file: SegmentFile, position: int, end: int, reason: str) -> bool:
+    """Copy what is cut off to `<segment>.corrupt-<position>`, unless it is all zeros; returns whether it is
+    not.
+    """
     end = _end_of_content(file.fd, position, end)
     if end == position:
-        return
+        return False
     aside = path.with_name(f"{path.name}.corrupt-{position}")
     with aside.open("wb") as out:
         at = position
@@ -167,6 +173,7 @@ def _keep_aside(path: Path, file: SegmentFile, position: int, end: int, reason: 
         end - position,
         aside.name,
     )
+    return True
 
 
 def _end_of_content(fd: int, begin: int, end: int) -> int:

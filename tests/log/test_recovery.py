@@ -56,7 +56,9 @@ def test_the_tail_is_cut_at_every_byte(tmp_path: Path) -> None:
         whole = cut // batch_bytes
         assert again.end_offset == whole * 2
         assert [record.value for record in read_records(again)][::2] == [b"%03d" % n for n in range(whole)]
-        assert active_path(directory).stat().st_size == whole * batch_bytes
+        assert not any(active_path(directory).read_bytes()[whole * batch_bytes :]), (
+            "zeros may stay, as reserve"
+        )
         torn = content[whole * batch_bytes : cut]
         assert len(asides(directory)) == (1 if torn.strip(b"\0") else 0)
         assert append(again, batch_of(1)).base_offset == whole * 2
