@@ -123,7 +123,7 @@ class GroupCoordinator:
             clock=clock,
             with_records=[index for topic, index in directory.partition_keys() if topic == OFFSETS_TOPIC],
             codec=Codec(config.offsets_topic_compression_codec),
-            on_effect=lambda effect, leader_epoch: self.share.on_effect(effect, leader_epoch),
+            on_effect=lambda effect, leader_epoch: self.share.initializing.on_effect(effect, leader_epoch),
         )
         self.share = ShareGroups(
             self._runtime,
@@ -149,7 +149,7 @@ class GroupCoordinator:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._runtime.run_forever)
             nursery.start_soon(self._forget_topics_forever)
-            nursery.start_soon(self.share.run_forever)
+            nursery.start_soon(self.share.initializing.run_forever)
 
     # Members
 

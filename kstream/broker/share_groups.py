@@ -8,9 +8,7 @@ a group, so that none undoes half of another.
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -20,6 +18,7 @@ from kstream.broker.coordinated import Operation
 from kstream.broker.coordinator_runtime import CoordinatorRuntime
 from kstream.broker.metadata.store import MetadataStore
 from kstream.broker.partitions import Partitions
+from kstream.broker.share_initializing import Errors, ShareInitializing, errors_of
 from kstream.broker.share_positions import SharePositions
 from kstream.broker.share_states import ShareStates
 from kstream.coordinator.outcome import Outcome
@@ -29,17 +28,8 @@ from kstream.groups.shard import GroupShard
 from kstream.groups.share import offsets as operations
 from kstream.groups.share.describe import describe_share_group
 from kstream.groups.share.heartbeat import Deferred, check_request, heartbeat
-from kstream.groups.share.initializing import (
-    InitializeStates,
-    initialized,
-    not_initialized,
-    still_wanted,
-)
 from kstream.groups.share.offsets import ForgetPlan, MovePlan
-from kstream.wire.messages import (
-    delete_share_group_state,
-    initialize_share_group_state,
-)
+from kstream.wire.messages import delete_share_group_state
 from kstream.wire.messages.alter_share_group_offsets import (
     AlterShareGroupOffsetsRequest,
     AlterShareGroupOffsetsResponse,
@@ -50,27 +40,17 @@ from kstream.wire.messages.delete_share_group_offsets import (
     DeleteShareGroupOffsetsResponseTopic,
 )
 from kstream.wire.messages.delete_share_group_state import DeleteShareGroupStateRequest, DeleteStateData
-from kstream.wire.messages.initialize_share_group_state import (
-    InitializeShareGroupStateRequest,
-    InitializeStateData,
-)
 from kstream.wire.messages.share_group_describe import DescribedGroup
 from kstream.wire.messages.share_group_heartbeat import (
     ShareGroupHeartbeatRequest,
     ShareGroupHeartbeatResponse,
 )
 
-log = logging.getLogger(__name__)
-
 
 class OffsetsListener(Protocol):
     """Told where a group is in a partition was changed by an operator, or forgotten."""
 
     def __call__(self, group_id: str, topic_id: bytes, index: int, *, is_deleted: bool) -> None: ...
-
-
-Errors = Mapping[tuple[bytes, int], ApiError]
-"""What went wrong, by topic id and partition."""
 
 
 class ShareGroups:
@@ -94,11 +74,7 @@ class ShareGroups:
         self.positions = SharePositions(runtime, states, partitions=partitions, metadata=metadata)
         self._listeners: list[OffsetsListener] = []
         self._locks: dict[str, trio.Lock] = {}
-        self._to_initialize: list[InitializeStates] = []
-        self._has_some = trio.Event()
-        self._under_way: Counter[str] = Counter()
-        """How many initializations that heartbeats asked for are not done yet, by group."""
-        self._all_done: dict[str, trio.Event] = {}
+        self.initializing = ShareInitializing(runtime, states, alone_with=self.alone_with)
 
     def on_offsets_changed(self, listener: OffsetsListener) -> None:
         """Tell it when operators change where groups are."""
@@ -127,10 +103,7 @@ class ShareGroups:
         first = await self._beat(request, caller, defers=self._initialization_wait_s > 0)
         if not isinstance(first, Deferred):
             return first
-        all_done = self._all_done.get(request.group_id)
-        if all_done is not None:
-            with trio.move_on_after(self._initialization_wait_s):
-                await all_done.wait()
+        await self.initializing.wait_done(request.group_id, self._initialization_wait_s)
         going_on = ShareGroupHeartbeatRequest(
             group_id=request.group_id, member_id=request.member_id, member_epoch=first.response.member_epoch
         )
@@ -163,87 +136,6 @@ class ShareGroups:
         )
         return response
 
-    # States that heartbeats ask for
-
-    def on_effect(self, effect: object, leader_epoch: int) -> None:
-        """A heartbeat's records are written: do what it asked for."""
-        if not isinstance(effect, InitializeStates):
-            raise TypeError(f"nobody carries out {effect!r}")
-        self._to_initialize.append(effect)
-        self._has_some.set()
-        self._under_way[effect.group_id] += 1
-        self._all_done.setdefault(effect.group_id, trio.Event())
-
-    async def run_forever(self) -> None:
-        """Initialize states that heartbeats ask for, those of several groups at a time."""
-        async with trio.open_nursery() as nursery:
-            while True:
-                await self._has_some.wait()
-                self._has_some = trio.Event()
-                effects, self._to_initialize = self._to_initialize, []
-                for effect in effects:
-                    nursery.start_soon(self._carry_out, effect)
-
-    async def _carry_out(self, effect: InitializeStates) -> None:
-        try:
-            async with self.alone_with(effect.group_id):
-                wanted: InitializeStates = await self._perform(
-                    effect.group_id,
-                    lambda shard, now_ms, token: Outcome().reply(token, still_wanted(shard.state, effect)),
-                )
-                if wanted.start_offsets:
-                    await self._initialize(wanted)
-        except ApiError as error:
-            # A heartbeat tries again, here or where the group is coordinated then.
-            log.warning("share group %s: partitions are not initialized yet: %s", effect.group_id, error)
-        finally:
-            self._under_way[effect.group_id] -= 1
-            if not self._under_way[effect.group_id]:
-                del self._under_way[effect.group_id]
-                self._all_done.pop(effect.group_id).set()
-
-    async def _initialize(self, effect: InitializeStates) -> Errors:
-        """Initialize states, and write down which are."""
-        response = await self._states.initialize(
-            InitializeShareGroupStateRequest(
-                group_id=effect.group_id,
-                topics=[
-                    InitializeStateData(
-                        topic_id=topic_id,
-                        partitions=[
-                            initialize_share_group_state.PartitionData(
-                                partition=index, state_epoch=effect.state_epoch, start_offset=start
-                            )
-                            for index, start in starts.items()
-                        ],
-                    )
-                    for topic_id, starts in effect.start_offsets.items()
-                ],
-            )
-        )
-        errors = _errors(response.results)
-        done: dict[bytes, list[int]] = {}
-        failed: dict[bytes, list[int]] = {}
-        for topic_id, starts in effect.start_offsets.items():
-            for index in starts:
-                kind = failed if (topic_id, index) in errors else done
-                kind.setdefault(topic_id, []).append(index)
-        for topic_id, index in errors:
-            log.error("share group %s: %s", effect.group_id, errors[topic_id, index])
-
-        def operation(shard: GroupShard, now_ms: int, token: object) -> Outcome:
-            return initialized(shard.state, effect.group_id, done).reply(token, True)
-
-        def give_up(shard: GroupShard, now_ms: int, token: object) -> Outcome:
-            not_initialized(shard.state, effect.group_id, failed)
-            return Outcome().reply(token, True)
-
-        if done:
-            await self._perform(effect.group_id, operation)
-        if failed:
-            await self._perform(effect.group_id, give_up)
-        return errors
-
     # Offsets
 
     async def alter_offsets(self, request: AlterShareGroupOffsetsRequest) -> AlterShareGroupOffsetsResponse:
@@ -260,7 +152,7 @@ class ShareGroups:
             lambda shard, now_ms, token: operations.alter_offsets(shard.state, request, token, now_ms),
         )
         if plan.states.start_offsets:
-            errors = await self._initialize(plan.states)
+            errors = await self.initializing.initialize(plan.states)
             for topic in plan.response.responses:
                 for partition in topic.partitions:
                     error = errors.get((topic.topic_id, partition.partition_index))
@@ -345,25 +237,13 @@ class ShareGroups:
             )
         )
         self._tell(group_id, topics, is_deleted=True)
-        return _errors(response.results)
+        return errors_of(response.results)
 
     def _tell(self, group_id: str, topics: Mapping[bytes, Collection[int]], *, is_deleted: bool) -> None:
         for listener in self._listeners:
             for topic_id, indexes in topics.items():
                 for index in indexes:
                     listener(group_id, topic_id, index, is_deleted=is_deleted)
-
-
-def _errors(results: Sequence[Any]) -> Errors:
-    """What is wrong in the results of states' coordinator, by topic id and partition."""
-    return {
-        (result.topic_id, partition.partition): ApiError(
-            ErrorCode(partition.error_code), partition.error_message
-        )
-        for result in results
-        for partition in result.partitions
-        if partition.error_code
-    }
 
 
 def _check_group_id(group_id: str) -> None:
