@@ -151,8 +151,9 @@ class Part:
 
     `ceiling` does the same work against something that does next to nothing, and returns values of the same
     measures: the load generator's own limit. It takes its turn like a peer. `not_for` says why a peer is out.
-    `rounds` bounds the alternations of a long part. `quick` says that it belongs to `--quick`. `settings` are
-    a broker's, by Kafka's keys, for the servers that are started for this part alone.
+    `rounds` bounds the alternations of a long part; `warms_up` is whether a round that does not count comes
+    first, where servers run all along. `quick` says that it belongs to `--quick`. `settings` are a broker's,
+    by Kafka's keys, for the servers that are started for this part alone.
     """
 
     name: str
@@ -162,6 +163,7 @@ class Part:
     ceiling: Callable[[Turn], Values] | None = None
     server: Server = Server.SHARED
     rounds: int | None = None
+    warms_up: bool = True
     not_for: Mapping[str, str] = field(default_factory=dict)
     quick: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)

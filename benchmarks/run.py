@@ -65,7 +65,8 @@ class Run:
         began = time.monotonic()
         rounds = min(self.scale.alternations, part.rounds or self.scale.alternations)
         failed = self.failed.setdefault(part.name, dict(part.not_for))
-        for number in range(0 if part.server is Server.SHARED and rounds > 1 else 1, rounds + 1):
+        has_warm_up = part.warms_up and part.server is Server.SHARED and self.scale.name != "quick"
+        for number in range(0 if has_warm_up else 1, rounds + 1):
             say(f"{part.name}: {'warm-up' if number == 0 else f'{number} of {rounds}'}")
             for peer in self._turns(part):
                 if peer not in failed and peer not in self.missing:

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from benchmarks.goals import Times
 from benchmarks.part import Part, Turn, Values, curve
+from benchmarks.scale import Scale
 
 _SIZE = 1024
 _PRODUCERS = (1, 16, 256)
 _REQUESTS = {1: 300, 16: 3_000, 256: 10_000}
+_FULL = Scale()
 _GOALS = {1: 1.0, 16: 3.0, 256: 3.0}
 
 
@@ -23,7 +25,7 @@ def _rate(turn: Turn, producers: int) -> float:
         sample = turn.load.wire_requests(
             turn.bootstrap,
             topic,
-            records=turn.scale.at_most(_REQUESTS[producers]),
+            records=max(producers, _REQUESTS[producers] * turn.scale.requests // _FULL.requests),
             size=_SIZE,
             connections=turn.scale.at_most(producers),
             depth=1,
