@@ -231,8 +231,11 @@ async def _read(reading: Reading, budget_bytes: int, read_committed: bool, min_o
         reading.is_at_end = True
         return
     size_bytes_max = min(wanted.size_bytes_max, budget_bytes)
-    if size_bytes_max < 0 and reading.log_start_offset <= wanted.fetch_offset < end_offset:
-        raise ApiError(ErrorCode.UNKNOWN_SERVER_ERROR)
+    if size_bytes_max <= 0 and reading.log_start_offset <= wanted.fetch_offset < end_offset:
+        if size_bytes_max < 0:
+            raise ApiError(ErrorCode.UNKNOWN_SERVER_ERROR)
+        if not min_one_batch:
+            return  # the answer is full: what is here has to wait for the next one
     found = await partition.read(
         wanted.fetch_offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch
     )
