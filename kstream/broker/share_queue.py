@@ -91,13 +91,16 @@ class PartitionQueue:
         try:
             aborted = partition.log.aborted_transactions(begin, found) if is_read_committed else ()
             view = found.view()
-            position = 0
+            position = record_count = 0
             for header in iter_headers(view, partial_ok=True):
                 if header.is_control or _is_aborted(header, aborted):
                     queue.admit(header.base_offset, header.last_offset, (), header.max_timestamp_ms)
                 else:
                     await self._admit(view, position, header)
                 position += header.size_bytes
+                record_count += header.record_count
+                if record_count >= _RECORDS_PER_TURN or not queue.looks_ahead():
+                    break
         except CorruptBatch as error:
             raise ApiError(ErrorCode.CORRUPT_MESSAGE, str(error)) from error
         finally:
