@@ -8,12 +8,15 @@ from typing import Any
 import trio
 
 from kstream.broker.broker import Broker
-from kstream.broker.why_nothing import GroupFacts, MemberFacts, PartitionFacts, TopicPartition
+from kstream.broker.queue_stats import queue_stats
+from kstream.broker.why_nothing import GroupFacts, MemberFacts, PartitionFacts, TopicPartition, told
 from kstream.broker.why_nothing import explain as explain_facts
+from kstream.broker.why_share import ShareFacts, ShareGroupFacts, share_findings
 from kstream.errors import ApiError, ErrorCode, ProtocolError
 from kstream.groups.consumer.consumer_protocol import read_assignment, read_subscription
 from kstream.groups.describe import CONSUMER_TYPE
 from kstream.groups.settings import Caller
+from kstream.shares.state_store import ShareKey
 
 _DESCRIBE_VERSION = 6
 _AGAIN_S = 0.01
@@ -31,12 +34,51 @@ async def explain(broker: Broker, group: str, topic: str | None = None) -> dict[
     with trio.move_on_after(_PATIENCE_S):
         while True:
             try:
+                shared = await _gather_shared(broker, group, topic)
+                if shared is not None:
+                    return told(group, shared.state, share_findings(shared))
                 return explain_facts(await gather(broker, group, topic))
             except ApiError as error:
                 if error.code is not ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
                     raise
             await trio.sleep(_AGAIN_S)
     raise ApiError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
+
+
+async def _gather_shared(broker: Broker, group: str, topic: str | None) -> ShareGroupFacts | None:
+    """The facts of a share group; None if it is none. Raises ApiError."""
+    try:
+        described = await broker.groups.share.describe(group)
+    except ApiError as error:
+        if error.code is not ErrorCode.NOT_COORDINATOR:  # nobody has asked for a coordinator yet
+            raise
+        return None
+    if described.error_code:
+        return None
+    facts = ShareGroupFacts(group, described.group_state)
+    facts.wanted_topics = set() if topic is None else {topic}
+    for member in described.members:
+        facts.subscribed.append(set(member.subscribed_topic_names))
+        for assigned in member.assignment.topic_partitions:
+            for index in assigned.partitions:
+                key = (assigned.topic_name, index)
+                facts.readers[key] = facts.readers.get(key, 0) + 1
+    topics = broker.metadata.image.topics_by_name
+    facts.missing_topics = (facts.wanted_topics | set().union(*facts.subscribed)) - topics.keys()
+    is_committed = broker.shares.settings.config_of(group).is_read_committed
+    for each in await queue_stats(broker, group):
+        partition = await broker.partitions.wait_open(each.topic, each.partition)
+        share = broker.shares.find(ShareKey(group, topics[each.topic].topic_id, each.partition))
+        facts.partitions[each.topic, each.partition] = ShareFacts(
+            each.depth,
+            each.in_flight,
+            each.scheduled,
+            is_full=share is not None and not share.has_room(),
+            is_behind_transaction=is_committed
+            and share is not None
+            and partition.last_stable_offset <= share.window.next_offset < partition.high_watermark,
+        )
+    return facts
 
 
 async def gather(broker: Broker, group: str, topic: str | None) -> GroupFacts:

@@ -5,7 +5,7 @@ What is known may come from inside a broker or, with less of it, from any cluste
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -72,12 +72,17 @@ class Finding(NamedTuple):
 
 def explain(facts: GroupFacts) -> dict[str, Any]:
     """`group`, `state`, and `findings` as JSON has them."""
+    return told(facts.group, facts.state, findings(facts))
+
+
+def told(group: str, state: str, found: Iterable[Finding]) -> dict[str, Any]:
+    """What was found of a group."""
     return {
-        "group": facts.group,
-        "state": facts.state or "unknown",
+        "group": group,
+        "state": state or "unknown",
         "findings": [
             {name: value for name, value in finding._asdict().items() if value is not None}
-            for finding in findings(facts)
+            for finding in found
         ],
     }
 

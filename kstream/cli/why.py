@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 from confluent_kafka import ConsumerGroupState, IsolationLevel
@@ -10,11 +11,13 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from confluent_kafka.cimpl import KafkaException, TopicPartition
 from cyclopts import App, Parameter
 
-from kstream.broker.why_nothing import GroupFacts, MemberFacts, PartitionFacts, explain
+from kstream.broker.why_nothing import GroupFacts, MemberFacts, PartitionFacts, explain, told
+from kstream.broker.why_share import ShareFacts, ShareGroupFacts, share_findings
 from kstream.cli.connection import Cluster
 from kstream.cli.output import AsJson, print_json
+from kstream.cli.share_groups import ShareGroups
 
-app = App(name="why", help="Why nothing arrives at a consumer group.")
+app = App(name="why", help="Why nothing arrives at a consumer group or a share group.")
 
 
 @app.default
@@ -26,8 +29,8 @@ def why(
     as_json: AsJson = False,
     cluster: Cluster | None = None,
 ) -> None:
-    """Explain why nothing arrives at a consumer group: nobody joined, others have the partitions, everything
-    was read, an open transaction, retention, a missing topic.
+    """Explain why nothing arrives at a consumer group or a share group: nobody joined, others have the
+    partitions or the records, everything was read, an open transaction, retention, a missing topic.
 
     Works with any Kafka cluster. Whether a consumer paused a partition only the broker knows: in tests
     `broker.why(group)` tells.
@@ -38,13 +41,37 @@ def why(
         The group.
     """
     cluster = cluster or Cluster()
-    explained = explain(gather(cluster, cluster.admin(), group, set(topic or ())))
+    shared = gather_shared(cluster, group, set(topic or ()))
+    if shared is not None:
+        explained = told(group, shared.state, share_findings(shared))
+    else:
+        explained = explain(gather(cluster, cluster.admin(), group, set(topic or ())))
     if as_json:
         print_json(explained)
         return
     print(f"{group}: {explained['state']}")
     for finding in explained["findings"]:
         print(f"- {finding['reason'].replace('_', ' ')}: {finding['text']}")
+
+
+def gather_shared(cluster: Cluster, group: str, wanted: set[str]) -> ShareGroupFacts | None:
+    """What the cluster says of a share group; None if it is none. Raises `NoAnswer`, `Refused`."""
+    with closing(ShareGroups(cluster)) as shares:
+        found = shares.find(group)
+        if found is None:
+            return None
+        positions = shares.positions(group)
+    facts = ShareGroupFacts(group, found.group_state.lower(), wanted_topics=wanted)
+    for each in found.members:
+        facts.subscribed.append(set(each.subscribed_topic_names))
+        for assigned in each.assignment.topic_partitions:
+            for index in assigned.partitions:
+                key = (assigned.topic_name, index)
+                facts.readers[key] = facts.readers.get(key, 0) + 1
+    facts.partitions = {(row["topic"], row["partition"]): ShareFacts(row["lag"]) for row in positions}
+    meant = wanted | set().union(*facts.subscribed)
+    facts.missing_topics = meant - cluster.topics(cluster.admin()).keys()
+    return facts
 
 
 def gather(cluster: Cluster, admin: AdminClient, group: str, wanted: set[str]) -> GroupFacts:

@@ -16,17 +16,18 @@ class GroupOverview(NamedTuple):
     state: str
     """As ListGroups says it: `Stable`, `Empty`, `PreparingRebalance`."""
     kind: str
-    """`classic`, `consumer`, or another's."""
+    """`classic`, `consumer`, `share`, or another's."""
     members: int
     positions: list[tuple[str, int, int]]
-    """Topic, partition and committed offset."""
+    """Topic, partition and committed offset; a share group has none."""
 
 
 def overview(state: GroupState) -> Iterator[GroupOverview]:
     """Every group of one partition of `__consumer_offsets`."""
     for listed in list_groups(state, [], []):
         group_id = listed.group_id
-        group = state.groups.get(group_id) or state.consumer_groups.get(group_id)
+        kinds = (state.groups, state.consumer_groups, state.share_groups)
+        group = next((kind[group_id] for kind in kinds if group_id in kind), None)
         positions = [
             (topic, partition, value.offset) for topic, partition, value in state.offsets.of_group(group_id)
         ]

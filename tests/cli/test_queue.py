@@ -108,6 +108,9 @@ def test_a_queue_is_seen_emptied_and_its_dead_letters_come_back(
     (waiting,) = json.loads(queue(server, capsys, "peek", GROUP, "--json"))
     assert (waiting["offset"], waiting["value"], waiting["state"]) == (2, "waits", "AVAILABLE")
     assert "kstream_queue_depth" in server.get("/metrics").text
+    described = server.get(f"/v1/groups/{GROUP}").json
+    assert (described["protocol"], described["members"], described["lag"]) == ("share", 0, 1)
+    assert described["positions"][0]["end_offset"] == 3
 
     for _ in range(100):
         told = queue(server, capsys, "redrive", GROUP, "--dry-run")

@@ -1,4 +1,4 @@
-"""Consumer groups: listed, described with their lag, deleted."""
+"""Groups: listed, described with their lag, deleted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from kstream.broker.broker import Broker
+from kstream.broker.queue_stats import queue_stats
 from kstream.broker.why import explain
 from kstream.errors import ApiError, ErrorCode
 from kstream.groups.overview import GroupOverview
@@ -14,6 +15,7 @@ from kstream.web.lag import end_offset
 from kstream.web.operation import Call, NotFound, Operation
 
 _TAG = "groups"
+SHARE = "share"
 
 
 class GroupSummary(msgspec.Struct):
@@ -27,7 +29,9 @@ class GroupSummary(msgspec.Struct):
 
 
 class GroupPosition(msgspec.Struct):
-    """Where a group stands in a partition; the end and the lag are null once the topic is gone."""
+    """Where a group stands in a partition; the end and the lag are null once the topic is gone. A share group
+    stands at the first record that is not done with, and its lag is what is not done with.
+    """
 
     topic: str
     partition: int
@@ -81,6 +85,10 @@ async def delete_group(call: Call) -> None:
 async def describe(broker: Broker, group: GroupOverview) -> GroupDescription:
     """A group with the ends of the partitions that it has positions in."""
     positions = []
+    if group.kind == SHARE:
+        for each in await queue_stats(broker, group.group_id):
+            end = await end_offset(broker, each.topic, each.partition)
+            positions.append(GroupPosition(each.topic, each.partition, each.start_offset, end, each.depth))
     for topic, partition, offset in sorted(group.positions):
         end = await end_offset(broker, topic, partition)
         lag = None if end is None else max(end - offset, 0)
