@@ -53,10 +53,14 @@ def test_each_reason_as_it_comes(broker: Broker, capsys: pytest.CaptureFixture[s
         broker.clock.advance(seconds=60)
         assert worker.fetch(1) == [(1, 1)]
         assert worker.fetch(1, settle={1: ACCEPT}) == []
-    assert reasons(broker, "jobs") == ["at_end"]
+    # A minute without a heartbeat was too long for the member.
+    assert reasons(broker, "jobs") == ["not_joined", "at_end"]
     assert run(["why", "workers", "--json", "--topic", "jobs", "--bootstrap", broker.bootstrap_servers]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["state"], [each["reason"] for each in told["findings"]]) == ("stable", ["at_end"])
+    assert (told["state"], [each["reason"] for each in told["findings"]]) == (
+        "empty",
+        ["not_joined", "at_end"],
+    )
 
 
 def test_what_only_a_window_or_a_transaction_can_say() -> None:
