@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import NamedTuple
 
 from confluent_kafka import KafkaException
@@ -11,6 +12,7 @@ from confluent_kafka.cimpl import TopicPartition
 
 from kstream.cli.connection import Cluster
 from kstream.cli.over_http import HttpServer
+from kstream.cli.share_groups import ShareGroups
 from kstream.errors import KstreamError
 
 _ASK_S = 5.0
@@ -36,7 +38,7 @@ class GroupRow(NamedTuple):
     members: int
     lag: int
     records_per_s: float
-    """How fast its positions move."""
+    """How fast its positions move; of a share group, how fast records are done with."""
 
 
 class Watcher:
@@ -68,7 +70,7 @@ class Watcher:
             size = sum(ends.get(key, 0) - begins.get(key, 0) for key in keys)
             topic_rows.append(TopicRow(name, count, size, moved / elapsed_s if elapsed_s else 0.0))
         self._ends = ends
-        group_rows = self._groups(ends, elapsed_s)
+        group_rows = [*self._groups(ends, elapsed_s), *self._share_groups(ends, elapsed_s)]
         self._look_at_server()
         topic_rows.sort(key=lambda row: (-row.records_per_s, row.name))
         group_rows.sort(key=lambda row: (-row.lag, row.name))
@@ -101,11 +103,33 @@ class Watcher:
                 max(0, ends.get((each.topic, each.partition), each.offset) - each.offset)
                 for each in positions
             )
-            moved = total - self._positions.get(name, total)
-            self._positions[name] = total
-            rate = moved / elapsed_s if elapsed_s else 0.0
+            rate = self._rate(name, total, elapsed_s)
             rows.append(GroupRow(name, group.state.name.lower(), len(group.members), lag, rate))
         return rows
+
+    def _share_groups(self, ends: dict[PartitionKey, int], elapsed_s: float | None) -> list[GroupRow]:
+        rows = []
+        with closing(ShareGroups(self._cluster)) as shares:
+            for name in [each["group"] for each in shares.rows()]:
+                group = shares.find(name)
+                if group is None:  # deleted meanwhile
+                    continue
+                lags = {
+                    (each["topic"], each["partition"]): each["lag"]
+                    for each in shares.positions(name)
+                    if each["lag"] is not None
+                }
+                done = sum(ends.get(key, lag) - lag for key, lag in lags.items())
+                rate = self._rate(name, done, elapsed_s)
+                state = group.group_state.lower()
+                rows.append(GroupRow(name, state, len(group.members), sum(lags.values()), rate))
+        return rows
+
+    def _rate(self, group: str, total: int, elapsed_s: float | None) -> float:
+        """How fast a group's total grows since the last look."""
+        moved = total - self._positions.get(group, total)
+        self._positions[group] = total
+        return moved / elapsed_s if elapsed_s else 0.0
 
     def _offsets(self, partitions: list[PartitionKey], spec: OffsetSpec) -> dict[PartitionKey, int]:
         wanted = {TopicPartition(name, index): spec for name, index in partitions}

@@ -14,6 +14,7 @@ from confluent_kafka import AcknowledgeType, Consumer, Message, ShareConsumer
 from kstream.cli.app import run
 from kstream.cli.connection import Cluster
 from kstream.cli.share_groups import ShareGroups
+from kstream.cli.watching import GroupRow, Watcher
 from kstream.replay.errors import NoAnswer
 from kstream.testing import Broker
 from tests.queues.worker import connect
@@ -108,11 +109,18 @@ def test_a_share_group_is_listed_described_moved_forgotten_and_deleted(
     assert groups("describe", "workers") == 0
     assert "workers: stable, share protocol, 1 members" in groups.err
 
+    watcher = Watcher(Cluster(broker.bootstrap_servers))
+    watched = {each.name: each for each in watcher.look(0)[1]}
+    assert watched["workers"] == GroupRow("workers", "stable", 1, 4, 0.0)
+    assert watched["billing"].state == "empty"
+    broker.produce("jobs", "5")
+    assert {each.name: each.lag for each in watcher.look(1)[1]}["workers"] == 5
+
     assert groups("reset", "workers", "--to", "end") == 4
     assert "cannot move workers" in groups.err
     member.close()
     dry = groups.json("reset", "workers", "--to", "-1", "--dry-run")
-    assert dry == [{"topic": "jobs", "partition": 0, "before": before, "after": 4}]
+    assert dry == [{"topic": "jobs", "partition": 0, "before": before, "after": 5}]
     assert groups.json("describe", "workers")["positions"][0]["position"] == before
     assert groups("reset", "workers", "--to", "-1") == 0
     assert groups.json("describe", "workers")["lag"] == 1
