@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import trio
 
-_SLICE_S = 0.0005
-_REST_S = 0.0003
+_SLICE_S = 0.00025
+_REST_S = 0.00035
+"""With twice the slice and 0.3 ms of rest, the p99 of short work on another thread was half as long again."""
 _SLEEP_S_MAX = 0.1
 """A throttled thread looks this often whether it should stop."""
 

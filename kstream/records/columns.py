@@ -20,7 +20,7 @@ Integers: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
 _SLICE_BYTES = 64 * 1024
-SLICE_RECORDS = 1024
+SLICE_RECORDS = 512
 """How much is done between two calls of `pause`."""
 _VARINT_BYTES_MAX, _VARLONG_BYTES_MAX = 5, 10
 _PADDING = bytes(1)  # ends every varint that runs out of the last record
