@@ -8,36 +8,22 @@ from kstream.config.catalogue import group_keys
 from kstream.config.queues import QUEUE_PREFIX
 from kstream.shares.queue import entries
 from tests.docs.snippets import ROOT
+from tests.docs.tables import RECORDED, shown_by
 
 PAGE = (ROOT / "docs" / "queue-features.md").read_text()
 _NAME = re.compile(r"`([a-z_0-9]+)`")
 
 
-def rows() -> list[list[str]]:
-    """Cells of the tables that have the column "shown by", without their heads."""
-    found: list[list[str]] = []
-    is_inside = False
-    for line in PAGE.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if not line.startswith("|"):
-            is_inside = False
-        elif cells[-1] == "shown by":
-            is_inside = True
-        elif is_inside and not set(line) <= set("|-"):
-            found.append(cells)
-    return found
-
-
 def test_each_feature_names_what_shows_it() -> None:
     """That named tests exist is seen to by `test_named_tests`."""
-    named = {row[0]: _NAME.findall(row[-1]) for row in rows()}
+    rows = shown_by(PAGE)
+    named = {row[0]: _NAME.findall(row[-1]) for row in rows}
     assert len(named) > 30
-    assert all(len(row) == 5 for row in rows())
+    assert all(len(row) == 5 for row in rows)
     assert not [feature for feature, names in named.items() if not names]
-    recorded = {path.stem for path in (ROOT / "tests" / "golden").glob("*.txt")}
     scenarios = {name for names in named.values() for name in names if not name.startswith("test_")}
-    assert scenarios <= recorded
-    assert {name for name in recorded if name.startswith("share_")} <= scenarios
+    assert scenarios <= RECORDED
+    assert {name for name in RECORDED if name.startswith("share_")} <= scenarios
 
 
 def test_each_setting_and_header_is_on_the_page() -> None:
