@@ -15,13 +15,15 @@ _SPARE = 64
 class Lock:
     """A claim until `deadline_ms` on some ranges of offsets, as far as their runs still name it."""
 
-    __slots__ = ("deadline_ms", "ranges", "records")
+    __slots__ = ("deadline_ms", "locks", "ranges", "records")
 
     def __init__(self, deadline_ms: float) -> None:
         self.deadline_ms = deadline_ms
         self.ranges: list[tuple[int, int]] = []
         self.records = 0
         """How many it still holds."""
+        self.locks: Locks | None = None
+        """Those that count it."""
 
     def hold(self, first: int, last: int) -> None:
         """Take a range under this lock."""
@@ -31,19 +33,25 @@ class Lock:
     def let_go(self, records: int) -> None:
         """So many of its records are no longer acquired."""
         self.records -= records
+        if self.locks is not None:
+            self.locks.records -= records
 
 
 class Locks:
     """The locks of one share partition by deadline."""
 
-    __slots__ = ("_heap", "_sequence")
+    __slots__ = ("_heap", "_sequence", "records")
 
     def __init__(self) -> None:
+        self.records = 0
+        """How many records are acquired."""
         self._heap: list[tuple[float, int, Lock]] = []
         self._sequence = 0
 
     def add(self, lock: Lock) -> None:
-        """A lock that holds something."""
+        """A lock that holds something, and will take no more."""
+        lock.locks = self
+        self.records += lock.records
         self._sequence += 1
         heappush(self._heap, (lock.deadline_ms, self._sequence, lock))
         if self._sequence % _SPARE == 0:
@@ -51,11 +59,6 @@ class Locks:
             if 2 * len(held) < len(self._heap):
                 heapify(held)
                 self._heap = held
-
-    @property
-    def records(self) -> int:
-        """How many records are acquired."""
-        return sum(lock.records for _, _, lock in self._heap)
 
     @property
     def wakes_at_ms(self) -> float | None:
@@ -68,4 +71,7 @@ class Locks:
     def pop_due(self, now_ms: float) -> Iterator[Lock]:
         """Take out the locks that have expired."""
         while (wakes_at_ms := self.wakes_at_ms) is not None and wakes_at_ms <= now_ms:
-            yield heappop(self._heap)[2]
+            lock = heappop(self._heap)[2]
+            self.records -= lock.records
+            lock.locks = None
+            yield lock

@@ -183,6 +183,8 @@ class WindowDriver:
             assert window.next_fetch_offset(self.now_ms) == min(available, default=window.next_offset)
         held = [run.lock for run in runs if run.lock is not None]
         assert all(run.lock is not None for run in runs if run.state is RecordState.ACQUIRED)
+        locked = [run for run in runs if run.lock is not None and run.lock.locks is window.locks]
+        assert window.locks.records == sum(map(len, locked))
         assert len({id(lock) for lock in held}) == len({id(lock) for lock in held if lock.records})
 
     # The model
