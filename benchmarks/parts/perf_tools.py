@@ -53,7 +53,7 @@ PARTS = [
             Measure("perf-fetch-1k", "MB/s", True),
         ),
         run=perf_tools,
-        rounds=3,
+        rounds=2,
         not_for={"tansu": "was not compared"},
     )
 ]

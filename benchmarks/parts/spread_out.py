@@ -100,6 +100,6 @@ PARTS = [
         ),
         run=codecs,
         ceiling=codecs_ceiling,
-        rounds=3,
+        rounds=2,
     ),
 ]
