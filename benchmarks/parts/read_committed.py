@@ -26,6 +26,8 @@ _SLICES = 40
 _RECORDS = 1_000
 _ABORTED = 1_000_000
 _WAIT_S = 120.0
+_FETCHING_S_MAX = 20.0
+"""Apache Kafka takes milliseconds for each: it goes through the whole index of aborted transactions."""
 _UNCOMMITTED, _COMMITTED = 0, 1
 _LEVELS = {_UNCOMMITTED: "fetches-read-uncommitted", _COMMITTED: "fetches-read-committed"}
 _BEHIND_ABORTED = "fetches-behind-aborted"
@@ -34,7 +36,7 @@ _PRODUCER_ID = 7
 
 def no_transactions(turn: Turn) -> Values:
     """Fetch one record again and again, at both isolation levels, from a topic that has no transactions."""
-    seconds = dict.fromkeys(_LEVELS, 0.0)
+    fetched, seconds = dict.fromkeys(_LEVELS, 0), dict.fromkeys(_LEVELS, 0.0)
     count = max(_DEPTH, turn.scale.at_most(_FETCHES) // _SLICES)
     with turn.topic() as topic:
         turn.load.requests(turn.bootstrap, topic, records=_RECORDS, size=100)
@@ -42,8 +44,10 @@ def no_transactions(turn: Turn) -> Values:
             for _ in range(_SLICES):
                 for level, name in _LEVELS.items():
                     request = _last_record(topic, _RECORDS - 1, level)
-                    seconds[level] += turn.on_server(name, partial(_fetch, client, request, count))
-    return {name: _SLICES * count / seconds[level] for level, name in _LEVELS.items()}
+                    done, took_s = turn.on_server(name, partial(_fetch, client, request, count))
+                    fetched[level] += done
+                    seconds[level] += took_s
+    return {name: fetched[level] / seconds[level] for level, name in _LEVELS.items()}
 
 
 def behind_aborted(turn: Turn) -> Values:
@@ -60,8 +64,8 @@ def behind_aborted(turn: Turn) -> Values:
             request = _last_record(topic, 2 * aborted, _COMMITTED)
             _wait_for_record(client, request)
             count = max(_DEPTH, turn.scale.at_most(_FETCHES))
-            seconds = turn.on_server(_BEHIND_ABORTED, partial(_fetch, client, request, count))
-    return {_BEHIND_ABORTED: count / seconds}
+            done, took_s = turn.on_server(_BEHIND_ABORTED, partial(_fetch, client, request, count))
+    return {_BEHIND_ABORTED: done / took_s}
 
 
 def _segment(kept: Path, aborted: int) -> bytes:
@@ -120,8 +124,11 @@ def _wait_for_record(client: WireClient, request: FetchRequest) -> None:
         time.sleep(0.1)
 
 
-def _fetch(client: WireClient, request: FetchRequest, count: int) -> float:
-    """Ask so often, `_DEPTH` at a time, and how long it took, in seconds. All answers must be the first."""
+def _fetch(client: WireClient, request: FetchRequest, count: int) -> tuple[int, float]:
+    """Ask so often, `_DEPTH` at a time, or for `_FETCHING_S_MAX`; how often it was, and the seconds it took.
+
+    All answers must be the first.
+    """
     frame = client.frame(request, _VERSION, 1)
     client.send_raw(frame)
     answer = client.receive_frame()
@@ -129,12 +136,15 @@ def _fetch(client: WireClient, request: FetchRequest, count: int) -> float:
     if found.error_code or not found.records:
         raise RuntimeError(f"a fetch got error {found.error_code} and no record")
     wanted = (len(answer).to_bytes(4, "big") + answer) * _DEPTH
+    done, took_s = 0, 0.0
     began_s = time.perf_counter()
-    for _ in range(count // _DEPTH):
+    while done + _DEPTH <= count and took_s < _FETCHING_S_MAX:
         client.send_raw(frame * _DEPTH)
         if client.receive_raw(len(wanted)) != wanted:
             raise RuntimeError("the answers to one request differ")
-    return time.perf_counter() - began_s
+        done += _DEPTH
+        took_s = time.perf_counter() - began_s
+    return done, took_s
 
 
 _NO_KAFKA_LOG = "keeps no log in Kafka's format that could be prepared"
