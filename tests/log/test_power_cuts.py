@@ -13,6 +13,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -156,15 +157,14 @@ def test_what_a_stop_closed_in_order_is_there(steps: list[str], seed: int) -> No
 
 def cut_at_any_time(steps: list[str], seed: int) -> None:
     """Take the steps and cut the power: what a flush acknowledged is there."""
-    with tempfile.TemporaryDirectory(prefix="kstream-disk-") as root:
-        _run(Path(root), steps, random.Random(seed))
+    with tempfile.TemporaryDirectory(prefix="kstream-disk-") as root, closing(SimulatedDisk()) as disk:
+        _run(Path(root), disk, steps, random.Random(seed))
 
 
 def cut_behind_a_stop(steps: list[str], seed: int) -> None:
     """Take the steps, stop, and cut the power: all is there."""
     chance = random.Random(seed)
-    with tempfile.TemporaryDirectory(prefix="kstream-disk-") as root:
-        disk = SimulatedDisk()
+    with tempfile.TemporaryDirectory(prefix="kstream-disk-") as root, closing(SimulatedDisk()) as disk:
         log = open_log(Path(root, "t-0"), CONFIG, platform=disk)
         _take(log, steps)
         expected = values(log)
@@ -175,11 +175,10 @@ def cut_behind_a_stop(steps: list[str], seed: int) -> None:
             start = log.log_start_offset
             again = open_log(target, CONFIG, log_start_offset=start, was_clean=True)
             assert (again.recovery_point, values(again)) == (log.end_offset, expected)
-        disk.close()
+            again.close(clean=False)
 
 
-def _run(root: Path, steps: list[str], chance: random.Random) -> None:
-    disk = SimulatedDisk()
+def _run(root: Path, disk: SimulatedDisk, steps: list[str], chance: random.Random) -> None:
     log = open_log(root / "t-0", CONFIG, platform=disk)
     acknowledged, recovery_point = _take(log, steps)
     expected = {offset: value for offset, value in values(log).items() if offset < acknowledged}
@@ -192,8 +191,9 @@ def _run(root: Path, steps: list[str], chance: random.Random) -> None:
         assert {offset: found.get(offset) for offset in expected} == expected
         append(again, batch_of(1))
         assert len(values(again)) == len(found) + 1
+        again.close(clean=False)
         shutil.rmtree(target)
-    disk.close()
+    log.close(clean=False)
 
 
 def _take(log: PartitionLog, steps: list[str]) -> tuple[int, int]:
