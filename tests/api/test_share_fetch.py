@@ -125,6 +125,35 @@ def test_an_append_wakes_who_waits(tmp_path: Path) -> None:
     run(test)
 
 
+def test_while_there_is_something_nobody_waits_for_time_to_pass(tmp_path: Path) -> None:
+    """More members than the window has room for: each that waits is woken by those that acknowledge."""
+    records, batch_records, members = 12_000, 100, 8
+
+    async def test() -> None:
+        async with queue(tmp_path) as broker:
+            for _ in range(records // batch_records):
+                await produced(broker, batch(*[b"v"] * batch_records))
+            began_s = trio.current_time()
+            had = 0
+
+            async def work(member: Member) -> None:
+                nonlocal had
+                while had < records:
+                    got = await member.fetch(max_wait_ms=10_000)
+                    if got:
+                        had += sum(last - first + 1 for first, last, _ in got)
+                        assert trio.current_time() == began_s, "somebody waited in vain"
+                    for first, last, _ in got:
+                        assert await member.acknowledge(first, last, AcknowledgeType.ACCEPT) == 0
+
+            async with trio.open_nursery() as nursery:
+                for number in range(members):
+                    nursery.start_soon(work, Member(broker, f"m{number}", number))
+            assert had == records
+
+    run(test, virtual_time=True)
+
+
 def test_after_small_records_large_ones_come_as_many_at_once(tmp_path: Path) -> None:
     """What is read at first follows from the last fetch; that is nobody's concern."""
 
