@@ -323,3 +323,19 @@ def test_what_did_not_change_is_not_looked_at(tmp_path: Path) -> None:
             ]
 
     run(test)
+
+
+def test_another_isolation_level_looks_at_everything(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with opened(tmp_path, *_TOPICS) as broker:
+            ids = dict.fromkeys(_TOPICS, b"")
+            reader = _Reader(broker, _NAMES, ids, looks_at_all=False)
+            await _append_in_transaction(broker, _KEYS[0])
+            committed = _Step(_nothing, _KEYS[0], happens_while_waiting=False, isolation_level=1)
+            await reader.ask(_request(dict.fromkeys(_KEYS, (0, -1)), committed, ids))
+            await reader.ask(_request({}, committed, ids))
+            assert _read_on(reader.answer, ids) == {}
+            await reader.ask(_request({}, replace(committed, isolation_level=0), ids))
+            assert _read_on(reader.answer, ids) == {_KEYS[0]: (1, -1)}
+
+    run(test)
