@@ -48,6 +48,7 @@ class Member:
     def __init__(self, server: KstreamServer, group: str, *topics: str) -> None:
         self.client = WireClient(*server.address, client_id="member")
         self.group = group
+        self.topics = topics
         self.epoch = 0
         self.client.request(FindCoordinatorRequest(coordinator_keys=[group]), 4)
         answer = self.beat(*topics)
@@ -65,8 +66,10 @@ class Member:
         return answer
 
     def wait_for_partitions(self) -> None:
+        """Ask with the topics, which is answered with all that it has, whether or not that is news."""
         until(
-            lambda: self.beat().assignment, lambda found: found is not None and bool(found.topic_partitions)
+            lambda: self.beat(*self.topics).assignment,
+            lambda found: found is not None and bool(found.topic_partitions),
         )
 
     def leave(self) -> None:
