@@ -11,6 +11,10 @@ import trio
 _SLICE_S = 0.00025
 _REST_S = 0.00035
 """With twice the slice and 0.3 ms of rest, the p99 of short work on another thread was half as long again."""
+_REST_ALONE_S = 0.00002
+"""While the event loop has nothing to do. What then comes waits for the switch interval at most."""
+_WINDOW_S = 0.02
+_BUSY_SHARE = 0.02
 _SLEEP_S_MAX = 0.1
 """A throttled thread looks this often whether it should stop."""
 
@@ -39,15 +43,55 @@ class Throttle:
             return self._free_at_s - now_s
 
 
-class Pacer:
-    """What a thread of the cleaner calls after each piece of work. That thread needs the interpreter that
-    requests need too, so it rests after every slice, for long enough that whoever waits gets it.
+class LoopLoad:
+    """Whether the event loop had work lately. Made on its thread, and asked on one other.
+
+    `used_s` is the processor time of the loop's thread; where the system does not tell it (macOS), the loop
+    counts as busy.
     """
 
-    __slots__ = ("_bytes", "_since_s", "_throttle")
+    __slots__ = ("_is_busy", "_now_s", "_since_s", "_used_before_s", "_used_s")
+
+    def __init__(
+        self, used_s: Callable[[], float] | None = None, now_s: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._used_s = used_s or _processor_time_of_this_thread()
+        self._now_s = now_s
+        self._since_s = now_s()
+        self._used_before_s = self._used_s() if self._used_s else 0.0
+        self._is_busy = True
+
+    def is_busy(self) -> bool:
+        """Whether it used more than a fiftieth of the last window of 20 ms that is over."""
+        if self._used_s is None:
+            return True
+        now_s = self._now_s()
+        if now_s - self._since_s >= _WINDOW_S:
+            used_s = self._used_s()
+            self._is_busy = used_s - self._used_before_s > _BUSY_SHARE * (now_s - self._since_s)
+            self._since_s, self._used_before_s = now_s, used_s
+        return self._is_busy
+
+
+def _processor_time_of_this_thread() -> Callable[[], float] | None:
+    clock_of = getattr(time, "pthread_getcpuclockid", None)
+    if clock_of is None:
+        return None
+    clock = clock_of(threading.get_ident())
+    return lambda: time.clock_gettime(clock)
+
+
+class Pacer:
+    """What a thread of the cleaner calls after each piece of work. That thread needs the interpreter that
+    requests need too, so it rests after every slice: for long enough that whoever waits gets it, and hardly
+    while nobody does. Made on the event loop's thread.
+    """
+
+    __slots__ = ("_bytes", "_loop", "_since_s", "_throttle")
 
     def __init__(self, throttle: Throttle) -> None:
         self._throttle = throttle
+        self._loop = LoopLoad()
         self._bytes = 0
         self._since_s = time.perf_counter()
 
@@ -56,7 +100,8 @@ class Pacer:
         self._bytes += size_bytes
         if time.perf_counter() - self._since_s < _SLICE_S:
             return
-        rest_s = max(_REST_S, self._throttle.take(self._bytes))
+        rest_s = _REST_S if self._loop.is_busy() else _REST_ALONE_S
+        rest_s = max(rest_s, self._throttle.take(self._bytes))
         while rest_s > 0:
             trio.from_thread.check_cancelled()
             time.sleep(min(rest_s, _SLEEP_S_MAX))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
 import trio
 
 from kstream.broker.broker import Broker
-from kstream.broker.cleaner_pace import Throttle
+from kstream.broker.cleaner_pace import LoopLoad, Throttle
 from kstream.broker.log_cleaner import LogCleaner
 from kstream.broker.partition import Partition
 from kstream.records.batch import iter_headers
@@ -246,3 +248,30 @@ def test_a_throttle_is_one_for_all_threads_and_follows_its_setting() -> None:
     assert throttle.take(1 << 40) == pytest.approx(0.1)
     bytes_per_s = -1.0  # Kafka takes any number
     assert throttle.take(2) == pytest.approx(2.1)
+
+
+def test_the_event_loop_is_busy_by_the_processor_time_of_its_last_window() -> None:
+    used_s, now_s = 5.0, 100.0
+    loop = LoopLoad(lambda: used_s, lambda: now_s)
+    assert loop.is_busy()  # until something is known
+    now_s += 0.03
+    assert not loop.is_busy()
+    used_s += 0.004
+    assert not loop.is_busy()  # the window is not over
+    now_s += 0.03
+    assert loop.is_busy()
+    now_s += 0.03
+    used_s += 0.0001
+    assert not loop.is_busy()
+
+
+def test_the_load_of_the_loop_is_that_of_the_thread_that_made_it() -> None:
+    loop = LoopLoad()
+    busy: list[bool] = []
+    began_s = time.thread_time()
+    while time.thread_time() - began_s < 0.025:
+        pass
+    thread = threading.Thread(target=lambda: busy.append(loop.is_busy()))
+    thread.start()
+    thread.join()
+    assert busy == [True]
