@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from benchmarks.peers.others import KfakeServer, PeerUnavailable, TansuServer, kfake_version, tansu_version
 from compat.kafka_jars import KAFKA_VERSION, KafkaUnavailable
@@ -54,6 +54,8 @@ NOT_TO_BE_HAD = {
     "redpanda": "no package registry has its broker; it comes as a container image or a Linux package"
 }
 
+_PARTITIONS_AT_ONCE_MAX = 5_000
+"""Kafka takes less than 10,000 in one request."""
 _topic_numbers = itertools.count()
 
 
@@ -69,7 +71,11 @@ def fresh_topic(
     """A new topic, deleted at the end."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 4})
     name = f"bench-{next(_topic_numbers)}"
-    admin.create_topics([NewTopic(name, partitions, 1, config=dict(configs or {}))])[name].result(60)
+    count = min(partitions, _PARTITIONS_AT_ONCE_MAX)
+    admin.create_topics([NewTopic(name, count, 1, config=dict(configs or {}))])[name].result(60)
+    while count < partitions:
+        count = min(partitions, count + _PARTITIONS_AT_ONCE_MAX)
+        admin.create_partitions([NewPartitions(name, count)])[name].result(60)
     try:
         yield name
     finally:
