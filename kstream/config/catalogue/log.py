@@ -44,7 +44,7 @@ KEYS: tuple[Key, ...] = (
     Key("log.cleaner.backoff.ms", LONG, "15000", at_least(0), CLUSTER_WIDE, HONOURED,
         "How long the cleaner waits when no log needs compaction."),
     Key("log.cleaner.dedupe.buffer.size", LONG, "134217728", None, CLUSTER_WIDE, HONOURED,
-        "Memory of all cleaner threads for keys, 24 bytes each; a log with more takes several rounds."),
+        "Memory of all cleaner threads for keys, 24 and 8 bytes each; a log with more takes several rounds."),
     Key("log.cleaner.delete.retention.ms", LONG, "86400000", at_least(0), CLUSTER_WIDE, HONOURED,
         "How long compaction keeps tombstones and transaction markers once it has met them."),
     Key("log.cleaner.enable", BOOLEAN, "true", None, READ_ONLY, HONOURED,
