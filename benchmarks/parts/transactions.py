@@ -26,6 +26,11 @@ _PARTITIONS = 5
 _TIMEOUT_S = 60.0
 _TRANSACTION = 1
 """What a coordinator is asked for."""
+_NOT_YET = (
+    ErrorCode.CONCURRENT_TRANSACTIONS,
+    ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+)
 
 
 def transactions(turn: Turn) -> Values:
@@ -46,6 +51,7 @@ def transactions_bare(turn: Turn) -> Values:
     count = turn.scale.at_most(_SMALL)
     with turn.topic() as topic, WireClient(*turn.server.address, timeout_s=_TIMEOUT_S) as client:
         producer = BareProducer(client, topic)
+        producer.rate(1)
         return {"transactions-bare": turn.on_server("transactions-bare", lambda: producer.rate(count))}
 
 
@@ -103,9 +109,10 @@ class BareProducer:
             name=self._topic, partition_data=[PartitionProduceData(index=0, records=records)]
         )
         produce = ProduceRequest(transactional_id=self._id, acks=-1, timeout_ms=30_000, topic_data=[data])
-        # Kafka refuses it while the transaction before is being completed: it is asked again at once.
+        # Kafka refuses it while the topic is new, or the transaction before is being completed: it is asked again
+        # at once.
         while error := self._client.request(produce, 12).responses[0].partition_responses[0].error_code:
-            if error != ErrorCode.CONCURRENT_TRANSACTIONS:
+            if error not in _NOT_YET:
                 raise RuntimeError(f"Produce was answered with {ErrorCode(error).name}")
         end = EndTxnRequest(
             transactional_id=self._id, producer_id=producer_id, producer_epoch=epoch, committed=True
