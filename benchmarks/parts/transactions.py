@@ -109,7 +109,7 @@ class BareProducer:
             name=self._topic, partition_data=[PartitionProduceData(index=0, records=records)]
         )
         produce = ProduceRequest(transactional_id=self._id, acks=-1, timeout_ms=30_000, topic_data=[data])
-        # Kafka refuses it while the topic is new, or the transaction before is being completed: it is asked again
+        # Refused while the topic is new, or, by Kafka, the transaction before is being completed: asked again
         # at once.
         while error := self._client.request(produce, 12).responses[0].partition_responses[0].error_code:
             if error not in _NOT_YET:
