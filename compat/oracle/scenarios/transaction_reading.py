@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from compat.oracle.batches import T0, batch
 from compat.oracle.requests import fetch, offsets, part, produce, store
 from compat.oracle.run import Run, Topic, scenario
@@ -13,6 +15,7 @@ from kstream.wire.messages.delete_records import (
 )
 
 _NEWER = 5
+_TIMEOUT_S = 30.0
 _LEVELS = (0, 1)
 _LATEST, _EARLIEST, _MAX_TIMESTAMP = -1, -2, -3
 
@@ -36,6 +39,24 @@ class _Reader:
                 request = offsets((self.topic.name, 0, timestamp), isolation=level)
                 at = timestamp - T0 if timestamp >= T0 else timestamp
                 self.run.call(f"{note}: level {level} at {at}", request, version)
+
+    def wait_until_later(self, end_offset: int) -> None:
+        """Until it ends there, and what is then written has a later timestamp than the last marker."""
+        self._wait_end(end_offset)
+        seen_ms = _now_ms()
+        while _now_ms() == seen_ms:
+            self._wait_end(end_offset)
+
+    def _wait_end(self, end_offset: int) -> None:
+        request = offsets((self.topic.name, 0, _LATEST))
+        deadline_s = time.monotonic() + _TIMEOUT_S
+        while self.run.ask(request, 8).topics[0].partitions[0].offset < end_offset:
+            if time.monotonic() > deadline_s:
+                raise TimeoutError(f"the partition does not come to end at {end_offset}")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _write(run: Run, producer: Transactor, topic: Topic, *, at_ms: int, count: int = 1) -> None:
@@ -77,6 +98,7 @@ def transactions_read(run: Run) -> None:
     _write(run, other, topic, at_ms=T0 + 400)
     _write(run, one, topic, at_ms=T0 + 400)
     one.end("abort behind it", commit=False, version=_NEWER)
+    reader.wait_until_later(end_offset=10)
     other.end("abort behind it", commit=False, version=_NEWER)
     reader.read("two more aborted", 0, 2, 7, 8, 9, 10, 11)
     reader.read("two more aborted, few bytes", 0, 2, 7, 8, size=1)
