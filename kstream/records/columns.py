@@ -23,6 +23,7 @@ _SLICE_BYTES = 64 * 1024
 SLICE_RECORDS = 512
 """How much is done between two calls of `pause`."""
 _VARINT_BYTES_MAX, _VARLONG_BYTES_MAX = 5, 10
+_RECORD_BYTES_MIN = 7  # each of its fields takes one
 _PADDING = bytes(1)  # ends every varint that runs out of the last record
 
 
@@ -59,7 +60,8 @@ def read_columns(
 ) -> RecordColumns:
     """All records of these batches' payloads, which say that they have so many records.
 
-    Raises `CorruptBatch` where they do not parse, or do not fill their payload.
+    Raises `CorruptBatch` where they do not parse, or do not fill their payload; no more rows are made before
+    than it can have.
     """
     stream = b"".join((*payloads, _PADDING))
     starts = array("q")
@@ -67,7 +69,9 @@ def read_columns(
     for payload, count in zip(payloads, counts, strict=True):
         before = len(starts)
         at, end = end, end + len(payload)
-        while at < end:
+        if count > len(payload) // _RECORD_BYTES_MIN:
+            raise CorruptBatch(f"record batch has {count} records in {len(payload)} bytes")
+        while at < end and len(starts) - before <= count:
             at = _follow(stream, at, min(end, at + _SLICE_BYTES), starts)
             pause(0)
         if at != end or len(starts) - before != count:

@@ -119,7 +119,8 @@ def _nullable_bytes(payload: bytes, at: int, end: int) -> tuple[bytes | None, in
         size, at = read_uvarint_rest(payload, at, size)
     if size & 1:
         return None, at
-    stop = at + (size >> 1)
+    size >>= 1
+    stop = at + size
     if stop > end:
         raise CorruptBatch(f"field of {size} bytes where {end - at} remain")
     return payload[at:stop], stop

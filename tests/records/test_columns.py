@@ -125,3 +125,12 @@ def test_a_count_that_lies_is_refused() -> None:
     for count in (-1, 1, 2**31 - 1):
         with pytest.raises(CorruptBatch):
             read_columns([b""], [count], no_pause)
+
+
+@pytest.mark.parametrize("count", [1, 1 << 20, 2**31 - 1])
+def test_a_bomb_of_empty_records_is_refused_before_it_is_unfolded(count: int) -> None:
+    """A megabyte of zeros is a million records without fields, and compresses to next to nothing."""
+    pieces: list[int] = []
+    with pytest.raises(CorruptBatch):
+        read_columns([bytes(1 << 20)], [count], pieces.append)
+    assert len(pieces) <= 1
