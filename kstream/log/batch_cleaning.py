@@ -15,7 +15,7 @@ import numpy as np
 from kstream.log.chunks import Chunk, ChunkBatch
 from kstream.log.cleaned_transactions import CleanedTransactions
 from kstream.log.offset_map import NewestOffsets, OffsetMap
-from kstream.records.batch import BatchHeader
+from kstream.records.batch import BatchHeader, check_crc
 from kstream.records.columns import SLICE_RECORDS, Flags, Integers, RecordColumns
 from kstream.records.filtering import with_records, without_records
 
@@ -70,6 +70,9 @@ class BatchCleaner:
 
     def take_in(self, header: BatchHeader, buffer: bytes, position: int) -> ChunkBatch:
         """The next batch, with what its transaction says of it. Raises CorruptBatch."""
+        if header.is_control or not header.record_count:
+            # Nobody else looks at its bytes, and what is written anew gets another CRC.
+            check_crc(buffer, position, header.size_bytes)
         if not header.is_control:
             is_gone = self._transactions.is_aborted(header)
             return ChunkBatch(header, buffer, position, is_gone=is_gone)

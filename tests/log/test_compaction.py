@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from kstream.log.errors import CompactionAborted
 from kstream.log.offset_map import ENTRY_BYTES
 from kstream.log.partition import PartitionLog
 from kstream.log.timestamps import OffsetAndTimestamp
-from kstream.records.batch import TimestampType
+from kstream.records.batch import ATTRIBUTES_POSITION, CRC_POSITION, TimestampType, crc_of
 from kstream.records.compression import Codec
 from kstream.records.errors import CorruptBatch
 from tests.log.support import (
@@ -284,6 +285,26 @@ def test_a_corrupt_batch_is_not_given_a_new_crc(tmp_path: Path) -> None:
     assert not list((tmp_path / "t-0").glob("*.cleaned"))
 
 
+def test_neither_is_a_corrupt_marker_nor_a_corrupt_header(tmp_path: Path) -> None:
+    """No record of either is looked up in the map."""
+    log = open_log(tmp_path / "t-0", CONFIG)
+    append(log, keyed_batch(("a", "1"), producer_id=1, producer_epoch=0, base_sequence=0))
+    end_transaction(log, 1, is_commit=True)
+    append(log, keyed_batch(("a", "2")))
+    log.roll(NOW_MS)
+    cleaned_offset = compact(log).end_offset
+    headers = read_headers(log)
+    assert [(header.is_control, header.record_count) for header in headers[:2]] == [(False, 0), (True, 1)]
+    content = log.segments[0].path.read_bytes()
+    for position in (45, headers[0].size_bytes + 45):  # in the producer's id
+        spoiled = bytearray(content)
+        spoiled[position] ^= 1
+        log.segments[0].path.write_bytes(spoiled)
+        with pytest.raises(CorruptBatch):
+            compact(log, cleaned_offset)
+        assert log.segments[0].path.read_bytes() == spoiled
+
+
 def test_a_pause_may_end_the_round(tmp_path: Path) -> None:
     class Stopped(BaseException):
         pass
@@ -340,3 +361,33 @@ def test_round_after_round_it_is_as_a_dict_says(
             model = [record for record in model if record[0] >= newest.get(record[1], 0)]
             assert contents(log) == model
             assert log.end_offset == model[-1][0] + 1
+
+
+LAST_OFFSET_DELTA_POSITION = ATTRIBUTES_POSITION + 2
+SPOILED = st.tuples(st.integers(0, 200), st.sampled_from([0, 1, 0x7F, 0x80, 0xFF]))
+HOSTILE = st.lists(
+    st.tuples(st.lists(KEYED, min_size=1, max_size=5), st.lists(SPOILED, max_size=3)), min_size=1, max_size=6
+)
+
+
+@given(batches=HOSTILE, codec=st.sampled_from([Codec.NONE, Codec.LZ4]), slots=st.sampled_from([3, 1000]))
+def test_batches_with_a_right_crc_and_anything_in_them(
+    batches: list[tuple[list[tuple[str, str | None]], list[tuple[int, int]]]], codec: Codec, slots: int
+) -> None:
+    """A round takes them, or ends with what the cleaner expects of a log that it must leave alone."""
+    with tempfile.TemporaryDirectory(prefix="kstream-log-") as root:
+        log = open_log(Path(root, "t-0"), CONFIG)
+        for records, spoiled in batches:
+            batch = bytearray(keyed_batch(*records, codec=codec))
+            for position, value in spoiled:
+                batch[ATTRIBUTES_POSITION + position % (len(batch) - ATTRIBUTES_POSITION)] = value
+            batch[CRC_POSITION:ATTRIBUTES_POSITION] = crc_of(batch, 0, len(batch)).to_bytes(4, "big")
+            if batch[LAST_OFFSET_DELTA_POSITION] < 128:  # negative ones get neither past Produce nor recovery
+                with suppress(ApiError, CorruptBatch):
+                    append(log, bytes(batch))
+        log.roll(NOW_MS)
+        before = [segment.path.read_bytes() for segment in log.segments]
+        try:
+            compact(log, map_bytes=slots * ENTRY_BYTES)
+        except CorruptBatch:
+            assert [segment.path.read_bytes() for segment in log.segments] == before
