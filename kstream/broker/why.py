@@ -57,14 +57,9 @@ async def _gather_shared(broker: Broker, group: str, topic: str | None) -> Share
         return None
     facts = ShareGroupFacts(group, described.group_state)
     facts.wanted_topics = set() if topic is None else {topic}
-    for member in described.members:
-        facts.subscribed.append(set(member.subscribed_topic_names))
-        for assigned in member.assignment.topic_partitions:
-            for index in assigned.partitions:
-                key = (assigned.topic_name, index)
-                facts.readers[key] = facts.readers.get(key, 0) + 1
+    facts.add_members(described.members)
     topics = broker.metadata.image.topics_by_name
-    facts.missing_topics = (facts.wanted_topics | set().union(*facts.subscribed)) - topics.keys()
+    facts.missing_topics = facts.meant_topics - topics.keys()
     is_committed = broker.shares.settings.config_of(group).is_read_committed
     for each in await queue_stats(broker, group):
         partition = await broker.partitions.wait_open(each.topic, each.partition)

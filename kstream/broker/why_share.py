@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kstream.broker.why_nothing import Finding, TopicPartition
+from kstream.wire.messages.share_group_describe import Member
 
 
 class ShareFacts(NamedTuple):
@@ -34,6 +35,20 @@ class ShareGroupFacts:
     missing_topics: set[str] = field(default_factory=set)
     wanted_topics: set[str] = field(default_factory=set)
     """Topics that whoever asks is interested in; all if empty."""
+
+    def add_members(self, members: Iterable[Member]) -> None:
+        """What each subscribes to and reads."""
+        for member in members:
+            self.subscribed.append(set(member.subscribed_topic_names))
+            for topic in member.assignment.topic_partitions:
+                for index in topic.partitions:
+                    key = (topic.topic_name, index)
+                    self.readers[key] = self.readers.get(key, 0) + 1
+
+    @property
+    def meant_topics(self) -> set[str]:
+        """Topics that the group, or whoever asks, means."""
+        return self.wanted_topics.union(*self.subscribed)
 
 
 def share_findings(facts: ShareGroupFacts) -> Iterator[Finding]:

@@ -62,15 +62,9 @@ def gather_shared(cluster: Cluster, group: str, wanted: set[str]) -> ShareGroupF
             return None
         positions = shares.positions(group)
     facts = ShareGroupFacts(group, found.group_state.lower(), wanted_topics=wanted)
-    for each in found.members:
-        facts.subscribed.append(set(each.subscribed_topic_names))
-        for assigned in each.assignment.topic_partitions:
-            for index in assigned.partitions:
-                key = (assigned.topic_name, index)
-                facts.readers[key] = facts.readers.get(key, 0) + 1
+    facts.add_members(found.members)
     facts.partitions = {(row["topic"], row["partition"]): ShareFacts(row["lag"]) for row in positions}
-    meant = wanted | set().union(*facts.subscribed)
-    facts.missing_topics = meant - cluster.topics(cluster.admin()).keys()
+    facts.missing_topics = facts.meant_topics - cluster.topics(cluster.admin()).keys()
     return facts
 
 
