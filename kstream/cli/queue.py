@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import Annotated
 from urllib.parse import quote
 
@@ -103,13 +104,18 @@ def redrive(
         The share group.
     """
     cluster = cluster or Cluster()
-    if rate is not None and rate <= 0:
+    if count is not None and count <= 0:
+        raise ReplayError("--max is more than 0")
+    if rate is not None and not rate > 0:
         raise ReplayError("--rate is more than 0")
     topic = _dead_letter_topic(cluster, group)
     condition = all_of(where or [])
-    letters, resender = Letters(cluster, topic, group), Resender(cluster)
     sent = passed = 0
-    with progress_bar("redrive", count) as progress:
+    with (
+        closing(Letters(cluster, topic, group)) as letters,
+        closing(Resender(cluster)) as resender,
+        progress_bar("redrive", count) as progress,
+    ):
         for letter, origin in letters:
             if condition is not None and not condition(to_event(letter)):
                 passed += 1
@@ -124,8 +130,6 @@ def redrive(
                 break
             if rate is not None and not dry_run:
                 time.sleep(1 / rate)
-    letters.close()
-    resender.close()
     say(f"{'would send' if dry_run else 'sent'} {sent} of {topic}, passed over {passed}")
 
 

@@ -76,8 +76,6 @@ class Letters:
         settings = {
             **consumer_settings(cluster.bootstrap, True, cluster.settings()),
             "group.id": f"redrive.{group}",
-            "enable.auto.commit": False,
-            "enable.partition.eof": False,
         }
         self._consumer = Consumer(settings)
         self._redriven: dict[int, Redriven] = {}
@@ -106,8 +104,10 @@ class Letters:
         while at < end:
             message = self._consumer.poll(_POLL_S)
             if message is None:
-                return
+                raise NoAnswer(self._cluster.bootstrap, f"{self._topic}-{index} is slow to read")
             if (error := message.error()) is not None:
+                if error.code() == KafkaError._PARTITION_EOF:  # no letter is at the end: a marker, or nothing
+                    return
                 raise ReplayError(f"{self._topic}: {error.str()}")
             offset = message.offset() or 0
             at = offset + 1
@@ -118,12 +118,15 @@ class Letters:
                 yield message, origin
 
     def done(self, letter: Message) -> None:
-        """Note that a letter was redriven, and return once that is committed."""
+        """Note that a letter was redriven, and return once that is committed. Raises `ReplayError`."""
         index = letter.partition() or 0
         redriven = self._redriven[index]
         redriven.add(letter.offset() or 0)
         position = TopicPartition(self._topic, index, redriven.position, redriven.note())
-        self._consumer.commit(offsets=[position], asynchronous=False)
+        try:
+            self._consumer.commit(offsets=[position], asynchronous=False)
+        except KafkaException as error:
+            raise self._cluster.failure(error, f"note that {self._topic}-{index} was redriven") from None
 
 
 class Origin(NamedTuple):
@@ -190,14 +193,17 @@ class Resender:
             raise ReplayError(f"{topic} did not take a record: {', '.join(failures) or 'no answer'}")
 
     def _original(self, topic: str, partition: int, offset: int) -> Message | None:
-        begin, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), _POLL_S)
+        try:
+            begin, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), _POLL_S)
+        except KafkaException as error:  # the whole topic is gone, say
+            raise self._cluster.failure(error, f"read {topic}-{partition}") from None
         if not begin <= offset < end:
             return None
         self._consumer.assign([TopicPartition(topic, partition, offset)])
         message = self._consumer.poll(_POLL_S)
         if message is None:
             raise NoAnswer(self._cluster.bootstrap, f"{topic}-{partition} is slow to read")
-        error = message.error()
-        if error is not None and error.code() != KafkaError._PARTITION_EOF:
-            raise ReplayError(f"cannot read {topic}-{partition} at {offset}: {error.str()}")
-        return message if error is None and message.offset() == offset else None
+        failure = message.error()
+        if failure is not None and failure.code() != KafkaError._PARTITION_EOF:
+            raise ReplayError(f"cannot read {topic}-{partition} at {offset}: {failure.str()}")
+        return message if failure is None and message.offset() == offset else None

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from confluent_kafka import AcknowledgeType, Producer, ShareConsumer
+from confluent_kafka import AcknowledgeType, Message, Producer, ShareConsumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from kstream.broker.partition import Partition
+from kstream.cli import redriving
 from kstream.cli.app import run
-from kstream.cli.redriving import Redriven
-from kstream.replay.errors import ReplayError
+from kstream.cli.connection import Cluster
+from kstream.cli.redriving import Letters, Origin, Redriven, Resender
+from kstream.replay.errors import NoAnswer, ReplayError
 from kstream.shares.state_store import ShareKey
 from kstream.testing.reading import committed_records
 from kstream.web.routes import queues
@@ -83,6 +86,17 @@ def queue(server: HttpBroker, capsys: pytest.CaptureFixture[str], *command: str)
     assert run(["queue", *command, at, where]) == 0
     printed = capsys.readouterr()
     return printed.out + printed.err
+
+
+def dead(server: HttpBroker, key: str, *, topic: str = TOPIC) -> None:
+    """A dead letter of the group's, for the first record of a topic."""
+    produce(server, key)
+    producer = Producer({"bootstrap.servers": server.bootstrap_servers})
+    said = {"group": GROUP, "topic": topic, "partition": 0, "offset": 0}
+    producer.produce(
+        DEAD, None, key, headers=[(f"__dlq.errors.{name}", str(value)) for name, value in said.items()]
+    )
+    producer.flush()
 
 
 def settled(server: HttpBroker, capsys: pytest.CaptureFixture[str], *, depth: int) -> dict[str, Any]:
@@ -165,6 +179,62 @@ def test_redrive_takes_its_time_and_no_more_than_it_is_told(
     assert "sent 1" in queue(server, capsys, "redrive", GROUP)
     assert run(["queue", "redrive", GROUP, "--rate", "0", "--bootstrap", server.bootstrap_servers]) == 2
     assert "--rate is more than 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--max", "0"), "--max is more than 0"),
+        (("--max", "-1"), "--max is more than 0"),
+        (("--rate", "nan"), "--rate is more than 0"),
+        (("--where", "colour"), "colour"),
+    ],
+)
+def test_redrive_refuses_nonsense_and_sends_nothing(
+    server: HttpBroker, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], reason: str
+) -> None:
+    dead(server, "a")
+    assert run(["queue", "redrive", GROUP, *words, "--bootstrap", server.bootstrap_servers]) == 2
+    assert reason in capsys.readouterr().err
+    assert "would send 1" in queue(server, capsys, "redrive", GROUP, "--dry-run")
+
+
+def test_a_letter_of_a_topic_that_is_gone_is_said_and_stays(
+    server: HttpBroker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dead(server, "a", topic="gone")
+    assert run(["queue", "redrive", GROUP, "--bootstrap", server.bootstrap_servers]) == 4
+    assert "cannot read gone-0: " in capsys.readouterr().err
+    assert "would send 1" in queue(server, capsys, "redrive", GROUP, "--dry-run")
+
+
+class Slow:
+    """A consumer of a partition with two records that are nowhere to be had."""
+
+    def __init__(self, _settings: object) -> None: ...
+
+    def list_topics(self, topic: str, *, timeout: float) -> Any:
+        found = SimpleNamespace(error=None, partitions={0: None})
+        return SimpleNamespace(topics={topic: found})
+
+    def committed(self, wanted: list[TopicPartition], *, timeout: float) -> list[TopicPartition]:
+        return wanted
+
+    def get_watermark_offsets(self, _partition: TopicPartition, _timeout_s: float) -> tuple[int, int]:
+        return 0, 2
+
+    def assign(self, _wanted: list[TopicPartition]) -> None: ...
+
+    def poll(self, _timeout_s: float) -> None:
+        return None
+
+
+def test_a_slow_read_ends_a_redrive_and_is_not_taken_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redriving, "Consumer", Slow)
+    with pytest.raises(NoAnswer, match=r"dlq\.jobs-0 is slow to read"):
+        list(Letters(Cluster(), DEAD, GROUP))
+    with pytest.raises(NoAnswer, match="jobs-0 is slow to read"):
+        Resender(Cluster()).send(cast(Message, None), Origin(GROUP, TOPIC, 0, 1))
 
 
 def test_a_group_that_is_not_there(server: HttpBroker, capsys: pytest.CaptureFixture[str]) -> None:
