@@ -32,6 +32,8 @@ def list_groups(*, as_json: AsJson = False, cluster: Cluster | None = None) -> N
     rows = consumer_groups.rows(cluster)
     with closing(ShareGroups(cluster)) as shares:
         rows += shares.rows()
+        if shares.refusal is not None:
+            say(f"share groups are not shown: {shares.refusal}")
     rows.sort(key=lambda row: str(row["group"]))
     print_rows(rows, ["group", "state", "protocol"], as_json=as_json, none="no groups yet")
 
@@ -54,6 +56,10 @@ def describe(group: str, /, *, as_json: AsJson = False, cluster: Cluster | None 
         with closing(ShareGroups(cluster)) as shares:
             shared = shares.find(group)
             if shared is None:
+                if shares.refusal is not None:
+                    raise Refused(
+                        f"there is no consumer group {group}, and share groups are not seen: {shares.refusal}"
+                    )
                 raise Refused(f"there is no group {group}: kstream groups list shows which there are")
             _print_shared(shared, shares.positions(group), as_json=as_json)
         return

@@ -16,13 +16,19 @@ from kstream.errors import ErrorCode, KstreamError
 from kstream.replay.errors import NoAnswer, Refused, ReplayError
 from kstream.testing.client import ConnectionClosed, WireClient
 from kstream.wire.messages.api_versions import ApiVersionsRequest
-from kstream.wire.messages.find_coordinator import FindCoordinatorRequest
+from kstream.wire.messages.find_coordinator import (
+    Coordinator,
+    FindCoordinatorRequest,
+    FindCoordinatorResponse,
+)
 from kstream.wire.messages.metadata import MetadataRequest
 from kstream.wire.schema import Message
 
 _ASK_S = 15.0
 _PAUSE_S = 0.1
 _GROUP_KEY = 0
+_FIRST_VERSION_OF_MANY = 4
+"""Of FindCoordinator: before it, a request has one key, and the answer is one coordinator."""
 _NOT_YET = {
     ErrorCode.COORDINATOR_NOT_AVAILABLE,
     ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
@@ -58,21 +64,32 @@ class OverWire:
 
         `codes` are where its answer says that it is not: `groups.error_code` for those of a list.
 
-        Raises NotOffered, NoAnswer.
+        Raises NotOffered, NoAnswer, Refused.
         """
         end_s = time.monotonic() + _ASK_S
         with self._reaching():
             while True:
-                wanted = FindCoordinatorRequest(key_type=_GROUP_KEY, coordinator_keys=[group])
-                (found,) = self._ask(self._first(), wanted).coordinators
-                answer = None
-                if found.error_code == ErrorCode.NONE:
+                found = self._find_coordinator(group)
+                if found.error_code not in _NOT_YET:
+                    check(found.error_code, found.error_message, f"find the coordinator of {group}")
                     answer = self._ask((found.host, found.port), message)
                     if not any(code in _NOT_YET for path in codes for code in _at(answer, path)):
                         return answer
                 if time.monotonic() > end_s:
                     raise NoAnswer(self._bootstrap, f"the coordinator of {group} is not ready")
                 time.sleep(_PAUSE_S)
+
+    def _find_coordinator(self, group: str) -> Coordinator | FindCoordinatorResponse:
+        first = self._first()
+        if self._newest(first, FindCoordinatorRequest) < _FIRST_VERSION_OF_MANY:
+            alone: FindCoordinatorResponse = self._ask(
+                first, FindCoordinatorRequest(key=group, key_type=_GROUP_KEY)
+            )
+            return alone
+        wanted = FindCoordinatorRequest(key_type=_GROUP_KEY, coordinator_keys=[group])
+        found: Coordinator
+        (found,) = self._ask(first, wanted).coordinators
+        return found
 
     def _first(self) -> tuple[str, int]:
         """The first server that takes a connection. Raises OSError, ReplayError."""
@@ -84,15 +101,20 @@ class OverWire:
         return addresses[-1]
 
     def _ask(self, address: tuple[str, int], message: Message) -> Any:
-        client, newest = self._client(address)
-        version = min(newest.get(message.API_KEY, -1), message.VERSIONS.last)
-        if version < message.VERSIONS.first:
-            raise NotOffered(f"{self._bootstrap} does not offer {type(message).__name__}")
-        return client.request(message, version)
+        client, _ = self._client(address)
+        return client.request(message, self._newest(address, type(message)))
+
+    def _newest(self, address: tuple[str, int], kind: type[Message]) -> int:
+        """The newest version of a request that both sides know. Raises NotOffered."""
+        _, newest = self._client(address)
+        version = min(newest.get(kind.API_KEY, -1), kind.VERSIONS.last)
+        if version < kind.VERSIONS.first:
+            raise NotOffered(f"{self._bootstrap} does not offer {kind.__name__}")
+        return version
 
     def _client(self, address: tuple[str, int]) -> tuple[WireClient, dict[int, int]]:
-        if self._protocol != "plaintext":
-            raise NotOffered(f"share groups are asked for without {self._protocol}")
+        if self.refusal is not None:
+            raise NotOffered(self.refusal)
         if address not in self._clients:
             client = self._stack.enter_context(
                 WireClient(*address, client_id="kstream-cli", timeout_s=_ASK_S)
@@ -100,6 +122,13 @@ class OverWire:
             offered = client.request(ApiVersionsRequest(), 0).api_keys
             self._clients[address] = (client, {each.api_key: each.max_version for each in offered})
         return self._clients[address]
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nobody can be asked in this way, whoever it is; None if that is not known."""
+        if self._protocol == "plaintext":
+            return None
+        return f"librdkafka has no call for it, and kstream asks over plaintext alone, not {self._protocol}"
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:

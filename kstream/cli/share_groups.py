@@ -37,6 +37,11 @@ class ShareGroups:
         """Hang up."""
         self._wire.close()
 
+    @property
+    def refusal(self) -> str | None:
+        """Why none of them can be seen; None if nothing is known against it."""
+        return self._wire.refusal
+
     def rows(self) -> list[dict[str, Any]]:
         """Name and state of each; none of a cluster without share groups."""
         try:

@@ -13,10 +13,13 @@ from confluent_kafka import AcknowledgeType, Consumer, Message, ShareConsumer
 
 from kstream.cli.app import run
 from kstream.cli.connection import Cluster
+from kstream.cli.over_wire import NotOffered, OverWire
 from kstream.cli.share_groups import ShareGroups
 from kstream.cli.watching import GroupRow, Watcher
-from kstream.replay.errors import NoAnswer
+from kstream.errors import ErrorCode
+from kstream.replay.errors import NoAnswer, Refused
 from kstream.testing import Broker
+from kstream.wire.messages.find_coordinator import Coordinator, FindCoordinatorRequest
 from tests.queues.worker import connect
 
 pytestmark = pytest.mark.clients
@@ -142,10 +145,88 @@ def test_a_consumer_group_forgets_topics_too(broker: Broker, groups: Command) ->
     assert groups.json("describe", "billing")["positions"] == []
 
 
-def test_of_an_encrypted_cluster_share_groups_are_not_known_and_nothing_hangs(broker: Broker) -> None:
-    with closing(ShareGroups(Cluster(broker.bootstrap_servers, ["security.protocol=SSL"]))) as shares:
+@pytest.mark.parametrize("protocol", ["SSL", "sasl_plaintext"])
+def test_of_a_cluster_that_is_not_plaintext_share_groups_are_not_known_and_nothing_hangs(
+    broker: Broker, protocol: str
+) -> None:
+    cluster = Cluster(broker.bootstrap_servers, [f"security.protocol={protocol}"])
+    with closing(ShareGroups(cluster)) as shares:
         assert shares.rows() == []
         assert shares.find("workers") is None
+        for ask in (lambda: shares.positions("workers"), lambda: shares.move("workers", {("jobs", 0): 0})):
+            with pytest.raises(NotOffered, match=f"plaintext alone, not {protocol.lower()}"):
+                ask()
+
+
+def test_commands_say_that_share_groups_are_not_seen(
+    broker: Broker, groups: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As with TLS, but for the client library, which has a plaintext server to talk to here.
+    monkeypatch.setattr(OverWire, "refusal", "over plaintext alone, not ssl")
+    consumed(broker, "billing")
+    assert [row["group"] for row in groups.json("list")] == ["billing"]
+    assert groups("list") == 0
+    assert "share groups are not shown: over plaintext alone, not ssl" in groups.err
+    assert groups("describe", "workers") == 4
+    assert "no consumer group workers, and share groups are not seen: over plaintext" in groups.err
+    for words in (
+        ("reset", "workers", "--to", "end", "--topic", "jobs", "--share"),
+        ("forget", "billing", "--topic", "jobs"),
+    ):
+        assert groups(*words) == 2
+        assert groups.err == "kstream: over plaintext alone, not ssl\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        (
+            ("reset", "new", "--to", "end", "--share"),
+            2,
+            "new has no positions yet: name the topics with --topic",
+        ),
+        (("reset", "new", "--to", "end", "--share", "--topic", "no"), 4, "Unknown topic"),
+        (("reset", "new", "--to", "yesterday", "--share", "--topic", "jobs"), 2, "yesterday"),
+        (("reset", "billing", "--to", "end", "--share", "--topic", "jobs"), 4, "cannot"),
+        (("forget", "nobody", "--topic", "jobs"), 4, "nobody has no position in jobs"),
+        (("forget", "billing"), 2, "--topic"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(
+    broker: Broker, groups: Command, words: tuple[str, ...], code: int, reason: str
+) -> None:
+    consumed(broker, "billing")
+    assert groups(*words) == code, groups.err
+    assert reason in groups.err
+    assert groups.err.count("\n") == 1
+
+
+def test_a_coordinator_that_cannot_be_found_is_not_waited_for(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_wire: OverWire, group: str) -> Coordinator:
+        return Coordinator(key=group, error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
+
+    monkeypatch.setattr(OverWire, "_find_coordinator", refused)
+    with (
+        closing(ShareGroups(Cluster(broker.bootstrap_servers))) as shares,
+        pytest.raises(Refused, match="find the coordinator of workers: GROUP_AUTHORIZATION_FAILED"),
+    ):
+        shares.find("workers")
+
+
+def test_a_coordinator_is_found_with_versions_that_know_one_key(
+    broker: Broker, groups: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client_of = OverWire._client
+
+    def older(wire: OverWire, address: tuple[str, int]) -> Any:
+        client, newest = client_of(wire, address)
+        return client, {**newest, FindCoordinatorRequest.API_KEY: 3}
+
+    monkeypatch.setattr(OverWire, "_client", older)
+    consumed(broker, "billing")
+    assert groups("forget", "billing", "--topic", "jobs") == 0, groups.err
 
 
 def test_the_second_address_is_tried_and_nobody_there_is_said(broker: Broker) -> None:
