@@ -130,7 +130,7 @@ class Dispatcher:
             self._repeats.learn(frame, context, request, response, parts)
         elif key in beats.APIS:
             beats.learn(frame, context, request, response, parts)
-        elif key == ApiKey.SHARE_ACKNOWLEDGE:
+        elif key == ApiKey.SHARE_ACKNOWLEDGE and not self._registrations[key].is_observed:
             share_acks.learn(frame, context, request, response, parts)
         return parts
 

@@ -11,6 +11,7 @@ from kstream.api.context import RequestContext
 from kstream.api.registry import Handler, Registration
 from kstream.errors import ErrorCode
 from kstream.server.naming import seen
+from kstream.wire.apis import ApiKey
 from kstream.wire.schema import Struct
 
 _KEPT_MAX = 20
@@ -45,7 +46,11 @@ def watched(
 ) -> dict[int, Registration]:
     """The same handlers, whose requests and errors are noted."""
     return {
-        key: registration._replace(handler=_watched(registration, errors, requests))
+        key: registration._replace(
+            handler=_watched(registration, errors, requests),
+            # What a share group's member did wrong is news, however alike its requests are.
+            is_observed=registration.is_observed or key == ApiKey.SHARE_ACKNOWLEDGE,
+        )
         for key, registration in registrations.items()
     }
 

@@ -11,6 +11,7 @@ from typing import Self
 from kstream.testing import Broker
 from kstream.testing.client import WireClient
 from kstream.wire.messages import initialize_share_group_state as initializing
+from kstream.wire.messages import share_acknowledge as acknowledging
 from kstream.wire.messages.find_coordinator import FindCoordinatorRequest
 from kstream.wire.messages.incremental_alter_configs import (
     AlterableConfig,
@@ -125,6 +126,22 @@ class Worker:
             for part in partition.acquired_records
             for offset in range(part.first_offset, part.last_offset + 1)
         ]
+
+    def acknowledge(self, offset: int, kind: int) -> int:
+        """Say what became of one record; the error code."""
+        batch = acknowledging.AcknowledgementBatch(
+            first_offset=offset, last_offset=offset, acknowledge_types=[kind]
+        )
+        partition = acknowledging.AcknowledgePartition(partition_index=0, acknowledgement_batches=[batch])
+        request = acknowledging.ShareAcknowledgeRequest(
+            group_id=self._group,
+            member_id=self._member_id,
+            share_session_epoch=self._epoch,
+            topics=[acknowledging.AcknowledgeTopic(topic_id=self.topic_id, partitions=[partition])],
+        )
+        self._epoch += 1
+        answer = self.client.request(request, 2)
+        return int(answer.error_code or answer.responses[0].partitions[0].error_code)
 
     def leave(self) -> None:
         """Hang up, as a process that dies does."""

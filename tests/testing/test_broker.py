@@ -18,6 +18,7 @@ from kstream.config.errors import ConfigError
 from kstream.errors import ApiError, ErrorCode, KstreamError
 from kstream.testing import Broker
 from kstream.testing.errors import BrokerNotRunning
+from tests.queues.worker import ACCEPT, Worker
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python's own, while it is imported
@@ -329,3 +330,16 @@ def test_the_report_has_topics_groups_and_errors(broker: Broker) -> None:
         assert text in report
     assert broker.errors[-1].error == "UNKNOWN_TOPIC_OR_PARTITION"
     consumer.close()
+
+
+def test_an_acknowledgement_that_fails_is_among_the_errors_however_alike_it_is_to_others() -> None:
+    with Broker(["jobs"]) as broker, Worker(broker, "workers", "jobs") as worker:
+        for number in range(3):
+            broker.produce("jobs", str(number))
+        assert worker.fetch(3)
+        assert [worker.acknowledge(offset, ACCEPT) for offset in (0, 1, 7)] == [
+            0,
+            0,
+            ErrorCode.INVALID_REQUEST,
+        ]
+        assert (broker.errors[-1].api, broker.errors[-1].error) == ("SHARE_ACKNOWLEDGE", "INVALID_REQUEST")
