@@ -105,6 +105,30 @@ def test_a_topic_shows_what_it_says_of_queues_and_refuses_nonsense(
     assert "none, key" in refused.value.args[0].str()
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("filter", "headers[", "no expression of CEL"),
+        ("filter", "value == 'a'", "there are key, headers and timestamp_ms"),
+        ("order", "random", "none, key"),
+        ("backoff.jitter", "1.5", "no more than 1"),
+        ("ttl.ms", "-1", "at least"),
+        ("ttl.ms", "soon", "ttl.ms"),
+        ("enable", "perhaps", "enable"),
+        ("nonsense", "1", "nonsense"),
+    ],
+)
+def test_a_topic_with_nonsense_is_not_created(
+    broker: Broker, admin: AdminClient, name: str, text: str, fault: str
+) -> None:
+    wanted = NewTopic("wrong", 1, 1, config={f"kstream.queue.{name}": text})
+    with pytest.raises(KafkaException) as refused:
+        admin.create_topics([wanted])["wrong"].result(_WAIT_S)
+    assert refused.value.args[0].code() == KafkaError.INVALID_CONFIG
+    assert fault in refused.value.args[0].str()
+    assert "wrong" not in admin.list_topics(timeout=_WAIT_S).topics
+
+
 def test_it_changes_while_a_worker_waits_and_other_settings_leave_the_queue_alone(
     broker: Broker, admin: AdminClient
 ) -> None:
