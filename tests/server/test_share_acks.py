@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -14,7 +14,10 @@ from kstream.api import registry, share_fetch
 from kstream.api.context import RequestContext
 from kstream.broker.broker import Broker
 from kstream.broker.metadata.alter_configs import KeyChange, Operation, ResourceChange, alter_configs
+from kstream.broker.metadata.client_quotas import EntityChange, QuotaChange, alter_client_quotas
+from kstream.broker.metadata.features import SHARE_VERSION
 from kstream.broker.metadata.image import ResourceType
+from kstream.broker.metadata.update_features import FeatureUpdate, UpgradeType, update_features
 from kstream.errors import ErrorCode
 from kstream.server.dispatch import Dispatcher
 from kstream.shares.limits import AcknowledgeType
@@ -35,7 +38,7 @@ from kstream.wire.messages.share_acknowledge import (
     ShareAcknowledgeResponse,
 )
 from kstream.wire.messages.share_fetch import FetchPartition, FetchTopic, ShareFetchRequest
-from tests.api.data_plane import batch, opened, produced, run
+from tests.api.data_plane import batch, delete, opened, produced, run
 
 PARTITIONS = 2
 RECORDS = 40
@@ -124,6 +127,19 @@ class Member:
         parts = await self._dispatcher.answer(memoryview(frame)[4:], self.context)
         return b"".join(cast("list[bytes]", parts))
 
+    def decoded(self) -> list[int]:
+        """Has an entry for each request that is decoded from now on."""
+        decoded: list[int] = []
+        endpoint = self._dispatcher._endpoints[(ApiKey.SHARE_ACKNOWLEDGE, 2)]
+        decode_it = endpoint.decode
+
+        def decode_and_count(frame: memoryview, at: int) -> tuple[Any, int]:
+            decoded.append(at)
+            return decode_it(frame, at)
+
+        endpoint.decode = decode_and_count
+        return decoded
+
     def error(self, answer: bytes) -> int:
         response = decode(ShareAcknowledgeResponse, answer, self.version, offset=9)
         if response.error_code:
@@ -185,10 +201,7 @@ def test_what_repeats_is_not_decoded_and_counts_as_others_do(tmp_path: Path) -> 
             stats = broker.stats.of(ApiKey.SHARE_ACKNOWLEDGE, 2)
             assert member.context.stats is stats
             member.context.stats = broker.stats.unserved
-            decoded = []
-            endpoint = member._dispatcher._endpoints[(ApiKey.SHARE_ACKNOWLEDGE, 2)]
-            decode_it = endpoint.decode
-            endpoint.decode = lambda frame, at: decoded.append(at) or decode_it(frame, at)  # type: ignore[func-returns-value]
+            decoded = member.decoded()
             for offset in range(1, 10):
                 assert (
                     member.error(await member.acknowledge(0, (offset, offset, AcknowledgeType.ACCEPT))) == 0
@@ -218,5 +231,56 @@ def test_another_configuration_of_the_group_is_told(tmp_path: Path) -> None:
             await broker.metadata.update(lambda image: alter_configs(image, broker.config, changes))
             answer = await member.acknowledge(0, (3, 3, AcknowledgeType.ACCEPT))
             assert decode(ShareAcknowledgeResponse, answer, 2, offset=9).acquisition_lock_timeout_ms == 20_000
+
+    run(test)
+
+
+async def repeating(broker: Broker) -> Member:
+    """A member whose acknowledgements of partition 0 are known; records from 2 on are left to it."""
+    member = Member(broker, "a", remembers=True)
+    await member.fetch()
+    for offset in range(2):
+        assert member.error(await member.acknowledge(0, (offset, offset, AcknowledgeType.ACCEPT))) == 0
+    return member
+
+
+def test_a_repeat_finds_that_the_topic_is_gone(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with shared(tmp_path, "a") as broker:
+            member = await repeating(broker)
+            await delete(broker, "t")
+            answer = await member.acknowledge(0, (2, 2, AcknowledgeType.ACCEPT))
+            assert member.error(answer) == ErrorCode.UNKNOWN_TOPIC_ID
+
+    run(test)
+
+
+def test_a_repeat_finds_that_there_are_no_share_groups_any_more(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with shared(tmp_path, "a") as broker:
+            member = await repeating(broker)
+            none = FeatureUpdate(SHARE_VERSION, 0, UpgradeType.UNSAFE_DOWNGRADE)
+            await broker.metadata.update(lambda image: update_features(image, [none]))
+            answer = await member.acknowledge(0, (2, 2, AcknowledgeType.ACCEPT))
+            assert member.error(answer) == ErrorCode.UNSUPPORTED_VERSION
+
+    run(test)
+
+
+def test_a_repeat_is_measured_as_soon_as_there_is_a_quota(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with shared(tmp_path, "a") as broker:
+            member = await repeating(broker)
+            decoded = member.decoded()
+
+            async def limit(value: float | None) -> None:
+                change = EntityChange((("client-id", "client"),), [QuotaChange("request_percentage", value)])
+                (altered,) = await broker.metadata.update(lambda image: alter_client_quotas(image, [change]))
+                assert altered.error is None
+
+            for value in (50.0, None):
+                await limit(value)
+                assert member.error(await member.acknowledge(0, (2, 2, AcknowledgeType.ACCEPT))) == 0
+                assert len(decoded) == 1, "with a quota alone"
 
     run(test)
