@@ -195,6 +195,8 @@ def set_aside_behind(segments: Sequence[Segment], next_offset: int) -> None:
         # The last one first: what is left goes on without a gap, whenever the process dies.
         for segment in reversed(segments):
             _set_aside(segment)
+        # Back under their names, behind what is written from here on, they would have offsets twice.
+        segments[0].platform.sync_directory(segments[0].directory)
 
 
 def _set_aside(segment: Segment) -> None:
