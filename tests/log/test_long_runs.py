@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.log.test_model import LogAndModel
-from tests.log.test_power_cuts import SEEDS, STEPS, cut_at_any_time, cut_behind_a_stop
+from tests.log.test_power_cuts import SEEDS, STEPS, cut_at_any_time, cut_behind_a_stop, cut_twice
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ def test_the_log_and_its_model() -> None:
         run_state_machine_as_test(seed(number)(type(f"Seed{number}", (LogAndModel,), {})), settings=SETTINGS)
 
 
-@pytest.mark.parametrize("cut", [cut_at_any_time, cut_behind_a_stop])
+@pytest.mark.parametrize("cut", [cut_at_any_time, cut_behind_a_stop, cut_twice])
 def test_power_cuts(cut: Callable[[list[str], int], None]) -> None:
     for number in seeds():
         seed(number)(SETTINGS(given(steps=STEPS, seed=SEEDS)(cut)))()

@@ -1,9 +1,10 @@
 """A simulated disk: it remembers what was synced, and a power cut leaves any part of the rest.
 
-Of a `.log`, every page that was written since the last sync is there or not, each by itself. Another file
-that changed since is as it was synced, as it is, or cut short. A name that came since its directory was
-synced is there or not, and one that went, by a deletion or a renaming, can be back. Whatever the cut leaves,
-what a flush acknowledged is there afterwards.
+Of a `.log`, every page that was written since the last sync is there or not, each by itself, and behind a
+reservation nothing of what was cut off before once a page is there. Another file that changed since is as it
+was synced, as it is, or cut short. A name that came since its directory was synced is there or not, and one
+that went, by a deletion or a renaming, can be back. Whatever the cut leaves, what a flush acknowledged is
+there afterwards.
 """
 
 from __future__ import annotations
@@ -39,22 +40,37 @@ class SimulatedDisk(Platform):
     def __init__(self) -> None:
         super().__init__(fallocate=True, fdatasync=True, sendfile=True, nowait=True)
         self.synced: dict[int, bytes] = {}
-        self.written: dict[int, list[tuple[int, bytes]]] = {}
+        self.written: dict[int, list[tuple[int, bytes | None]]] = {}
+        """None where space was reserved: what was behind it had been cut off."""
         self.names: dict[str, int] = {}
         self.held: dict[int, int] = {}
         """Descriptors by inode, so that no inode is given again and what was unlinked can be read."""
         self.write_vector = self._write
 
+    def starts_with(self, directory: Path) -> None:
+        """What a power cut left is on the disk."""
+        for path in directory.iterdir():
+            self.sync_path(path)
+        self.sync_directory(directory)
+
     def _write(self, fd: int, pieces: Sequence[Buffer], position: int) -> int:
         content = b"".join(pieces)
-        inode = os.fstat(fd).st_ino
-        if inode not in self.held:
-            self.held[inode] = os.dup(fd)
+        inode = self._hold(fd).st_ino
         self.written.setdefault(inode, []).append((position, content))
         return os.pwrite(fd, content, position)
 
-    def sync_data(self, fd: int) -> None:
+    def reserve(self, fd: int, position: int, size_bytes: int) -> None:
+        self.written.setdefault(self._hold(fd).st_ino, []).append((position, None))
+        super().reserve(fd, position, size_bytes)
+
+    def _hold(self, fd: int) -> os.stat_result:
         status = os.fstat(fd)
+        if status.st_ino not in self.held:
+            self.held[status.st_ino] = os.dup(fd)
+        return status
+
+    def sync_data(self, fd: int) -> None:
+        status = self._hold(fd)
         self.synced[status.st_ino] = os.pread(fd, status.st_size, 0)
         self.written[status.st_ino] = []
 
@@ -92,10 +108,18 @@ class SimulatedDisk(Platform):
 
     def _torn(self, inode: int, chance: random.Random) -> bytes:
         content = bytearray(self.synced.get(inode, b""))
+        reserved_from: int | None = None
         for position, written in self.written.get(inode, []):
+            if written is None:
+                reserved_from = position if reserved_from is None else min(position, reserved_from)
+                continue
             for at in range(0, len(written), PAGE_BYTES):
                 page = written[at : at + PAGE_BYTES]
                 if chance.random() < 0.6:
+                    if reserved_from is not None:
+                        # A journal keeps the order: new blocks have nothing of what was cut off before.
+                        del content[reserved_from:]
+                        reserved_from = None
                     end = position + at + len(page)
                     content.extend(bytes(max(0, end - len(content))))
                     content[position + at : end] = page
@@ -155,6 +179,12 @@ def test_what_a_stop_closed_in_order_is_there(steps: list[str], seed: int) -> No
     cut_behind_a_stop(steps, seed)
 
 
+@given(steps=STEPS, seed=SEEDS)
+@settings(max_examples=40)
+def test_what_is_acknowledged_behind_a_power_cut_outlives_the_next(steps: list[str], seed: int) -> None:
+    cut_twice(steps, seed)
+
+
 def cut_at_any_time(steps: list[str], seed: int) -> None:
     """Take the steps and cut the power: what a flush acknowledged is there."""
     with tempfile.TemporaryDirectory(prefix="kstream-disk-") as root, closing(SimulatedDisk()) as disk:
@@ -178,9 +208,42 @@ def cut_behind_a_stop(steps: list[str], seed: int) -> None:
             again.close(clean=False)
 
 
+def cut_twice(steps: list[str], seed: int) -> None:
+    """Take the steps, cut the power, start again, take them once more, and cut: no start trusts what the one
+    before left unsynced.
+    """
+    chance = random.Random(seed)
+    with (
+        tempfile.TemporaryDirectory(prefix="kstream-disk-") as root,
+        closing(SimulatedDisk()) as disk,
+        closing(SimulatedDisk()) as next_disk,
+    ):
+        log = open_log(Path(root, "t-0"), CONFIG, platform=disk)
+        acknowledged, recovery_point = _take(log, steps)
+        target = Path(root, "after")
+        disk.cut(log.directory, target, chance)
+        log.close(clean=False)
+        next_disk.starts_with(target)
+        again = open_log(target, CONFIG, recovery_point=recovery_point, platform=next_disk)
+        acknowledged_next, recovery_point = _take(again, steps)
+        _check_cuts(
+            Path(root), again, next_disk, max(acknowledged, acknowledged_next), recovery_point, chance
+        )
+
+
 def _run(root: Path, disk: SimulatedDisk, steps: list[str], chance: random.Random) -> None:
     log = open_log(root / "t-0", CONFIG, platform=disk)
-    acknowledged, recovery_point = _take(log, steps)
+    _check_cuts(root, log, disk, *_take(log, steps), chance)
+
+
+def _check_cuts(
+    root: Path,
+    log: PartitionLog,
+    disk: SimulatedDisk,
+    acknowledged: int,
+    recovery_point: int,
+    chance: random.Random,
+) -> None:
     expected = {offset: value for offset, value in values(log).items() if offset < acknowledged}
     for attempt in range(3):
         target = root / f"after-{attempt}"
@@ -198,7 +261,8 @@ def _run(root: Path, disk: SimulatedDisk, steps: list[str], chance: random.Rando
 
 def _take(log: PartitionLog, steps: list[str]) -> tuple[int, int]:
     """Take the steps; up to where a flush acknowledged, and what the checkpoint would say."""
-    acknowledged = recovery_point = 0
+    acknowledged = 0
+    recovery_point = log.recovery_point
     for number, step in enumerate(steps):
         if step == "append":
             value = f"{number}"
