@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from statistics import median, quantiles
 from typing import Annotated
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import TopicPartition
 from cyclopts import App, Parameter
 
 from kstream.cli.connection import Cluster
 from kstream.cli.output import AsJson, print_fields, say
+from kstream.replay.clients import new_consumer, new_producer
 from kstream.replay.errors import NoAnswer, ReplayError
 from kstream.replay.topic_source import consumer_settings
 
@@ -77,7 +78,7 @@ def bench(
 
 
 def _produce(cluster: Cluster, topic: str, seconds: float, size: int) -> tuple[int, float]:
-    producer = Producer(
+    producer = new_producer(
         {
             "bootstrap.servers": cluster.bootstrap,
             "linger.ms": 5,
@@ -103,7 +104,7 @@ def _produce(cluster: Cluster, topic: str, seconds: float, size: int) -> tuple[i
 
 
 def _fetch(cluster: Cluster, topic: str, count: int) -> tuple[int, float]:
-    consumer = Consumer(consumer_settings(cluster.bootstrap, True, cluster.settings()))
+    consumer = new_consumer(consumer_settings(cluster.bootstrap, True, cluster.settings()))
     try:
         consumer.assign([TopicPartition(topic, 0, 0)])
         began_s = time.perf_counter()
@@ -119,7 +120,7 @@ def _fetch(cluster: Cluster, topic: str, count: int) -> tuple[int, float]:
 
 
 def _round_trips(cluster: Cluster, topic: str, size: int) -> Iterator[float]:
-    producer = Producer(
+    producer = new_producer(
         {"bootstrap.servers": cluster.bootstrap, "linger.ms": 0, "log_level": 0, **cluster.settings()}
     )
     payload = bytes(size)

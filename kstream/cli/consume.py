@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 
 from kstream.cli.connection import Cluster
 from kstream.replay import jsonl
+from kstream.replay.clients import new_consumer
 from kstream.replay.errors import NoAnswer, ReplayError
 from kstream.replay.event import Event
 from kstream.replay.moments import BEGINNING, END, Range, parse_moment, parse_range, split_range
@@ -168,7 +169,7 @@ def _following(
     cluster: Cluster, topic: str, span: Range, partitions: list[int] | None, *, is_committed_only: bool
 ) -> Iterator[Event]:
     """Records from the start on, in the order they arrive, for ever."""
-    consumer = Consumer(consumer_settings(cluster.bootstrap, is_committed_only, cluster.settings()))
+    consumer = new_consumer(consumer_settings(cluster.bootstrap, is_committed_only, cluster.settings()))
     try:
         indexes = partition_indexes(consumer, topic, cluster.bootstrap)
         wanted = chosen(topic, indexes, partitions)
@@ -190,7 +191,7 @@ def _of_group(
         "auto.offset.reset": "earliest",
         **cluster.settings(),
     }
-    consumer = Consumer(settings)
+    consumer = new_consumer(settings)
     try:
         partition_indexes(consumer, topic, cluster.bootstrap)
         consumer.subscribe([topic])

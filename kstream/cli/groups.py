@@ -7,13 +7,13 @@ from collections import Counter
 from contextlib import closing
 from typing import Annotated, Any
 
-from confluent_kafka import Consumer
 from cyclopts import App, Parameter
 
 from kstream.cli import consumer_groups, share_groups
 from kstream.cli.connection import Cluster
 from kstream.cli.output import AsJson, print_json, print_rows, say
 from kstream.cli.share_groups import ShareGroups
+from kstream.replay.clients import new_consumer
 from kstream.replay.errors import Refused, ReplayError
 from kstream.replay.moments import Range, parse_moment
 from kstream.replay.topic_source import consumer_settings, partition_indexes, resolve
@@ -156,7 +156,7 @@ def reset(
 
 def _resolved(cluster: Cluster, topics: list[str], span: Range) -> dict[tuple[str, int], int]:
     """The offsets at which a range begins in each partition now."""
-    consumer = Consumer(consumer_settings(cluster.bootstrap, True, cluster.settings()))
+    consumer = new_consumer(consumer_settings(cluster.bootstrap, True, cluster.settings()))
     try:
         return {
             (name, index): found.start

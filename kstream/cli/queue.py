@@ -134,6 +134,8 @@ def redrive(
 
 
 def _dead_letter_topic(cluster: Cluster, group: str) -> str:
+    if not group:
+        raise ReplayError("name a share group")
     resource = ConfigResource(ConfigResource.Type.GROUP, group)
     configs = cluster.ask(cluster.admin().describe_configs([resource])[resource], f"ask for {group}")
     entry = configs.get(_DEAD_LETTER_TOPIC)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from kstream.cli.connection import Cluster
 from kstream.cli.output import say
+from kstream.replay.clients import new_consumer, new_producer
 from kstream.replay.errors import NoAnswer, ReplayError
 from kstream.replay.topic_source import consumer_settings, to_event
 from kstream.replay.topic_target import producer_settings
@@ -77,7 +78,7 @@ class Letters:
             **consumer_settings(cluster.bootstrap, True, cluster.settings()),
             "group.id": f"redrive.{group}",
         }
-        self._consumer = Consumer(settings)
+        self._consumer = new_consumer(settings)
         self._redriven: dict[int, Redriven] = {}
 
     def close(self) -> None:
@@ -156,8 +157,8 @@ class Resender:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._producer = Producer(producer_settings(cluster.bootstrap, cluster.settings()))
-        self._consumer = Consumer(consumer_settings(cluster.bootstrap, True, cluster.settings()))
+        self._producer = new_producer(producer_settings(cluster.bootstrap, cluster.settings()))
+        self._consumer = new_consumer(consumer_settings(cluster.bootstrap, True, cluster.settings()))
 
     def close(self) -> None:
         self._consumer.close()

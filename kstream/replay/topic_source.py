@@ -18,6 +18,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from kstream.replay.clients import new_consumer
 from kstream.replay.errors import NoAnswer, Refused, ReplayError
 from kstream.replay.event import NO_TIMESTAMP, Event
 from kstream.replay.merging import by_time
@@ -49,7 +50,7 @@ class TopicSource:
     ) -> None:
         check_reachable(bootstrap)
         self._topic = topic
-        self._consumer = Consumer(consumer_settings(bootstrap, is_committed_only, settings))
+        self._consumer = new_consumer(consumer_settings(bootstrap, is_committed_only, settings))
         try:
             indexes = partition_indexes(self._consumer, topic, bootstrap)
             self._partition_count = len(indexes)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from kstream.replay.clients import new_producer
 from kstream.replay.errors import NoAnswer, Refused, ReplayError
 from kstream.replay.event import Event
 from kstream.replay.reaching import check_reachable
@@ -30,7 +31,7 @@ class TopicTarget:
         self._bootstrap = bootstrap
         self._topic = topic
         self._settings = dict(settings or {})
-        self._producer = Producer(producer_settings(bootstrap, self._settings))
+        self._producer = new_producer(producer_settings(bootstrap, self._settings))
         self._failure: KafkaError | None = None
         self.zero_timestamps = 0
         """Records whose timestamp was 0: librdkafka takes that for none, and gives them the present time."""

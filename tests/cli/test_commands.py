@@ -403,3 +403,24 @@ def test_without_the_extra_a_command_says_what_to_install(tmp_path: Path) -> Non
     )
     assert done.returncode == 2
     assert "pip install 'kstream[cli]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "consume TOPIC",
+        "consume TOPIC --group g",
+        "produce TOPIC --value a",
+        "replay TOPIC copy.jsonl",
+        "replay TOPIC OTHER",
+        "bench --seconds 1",
+        "topics list",
+        "groups reset g --to end --topic TOPIC",
+    ],
+)
+def test_a_setting_that_the_client_library_does_not_know_is_said_in_a_line(
+    kstream: Run, topic: str, command: str
+) -> None:
+    words = command.replace("TOPIC", topic).replace("OTHER", f"{topic}-copy").split()
+    done = kstream(*words, "-X", "nonsense=1")
+    assert (done.code, done.err) == (2, 'kstream: No such configuration property: "nonsense"\n')

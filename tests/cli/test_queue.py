@@ -230,7 +230,7 @@ class Slow:
 
 
 def test_a_slow_read_ends_a_redrive_and_is_not_taken_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redriving, "Consumer", Slow)
+    monkeypatch.setattr(redriving, "new_consumer", Slow)
     with pytest.raises(NoAnswer, match=r"dlq\.jobs-0 is slow to read"):
         list(Letters(Cluster(), DEAD, GROUP))
     with pytest.raises(NoAnswer, match="jobs-0 is slow to read"):
@@ -242,6 +242,8 @@ def test_a_group_that_is_not_there(server: HttpBroker, capsys: pytest.CaptureFix
     assert "there is no share group nobody" in capsys.readouterr().err
     assert run(["queue", "redrive", "nobody", "--bootstrap", server.bootstrap_servers]) == 2
     assert "no dead letters" in capsys.readouterr().err
+    assert run(["queue", "redrive", "", "--bootstrap", server.bootstrap_servers]) == 2
+    assert capsys.readouterr().err == "kstream: name a share group\n"
 
 
 def test_what_a_filter_passed_over_is_there_for_the_next_redrive(

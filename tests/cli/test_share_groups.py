@@ -186,6 +186,7 @@ def test_commands_say_that_share_groups_are_not_seen(
             "new has no positions yet: name the topics with --topic",
         ),
         (("reset", "new", "--to", "end", "--share", "--topic", "no"), 4, "Unknown topic"),
+        (("reset", "new", "--to", "end", "--share", "--topic", "jobs", "-X", "a=1"), 2, "No such config"),
         (("reset", "new", "--to", "yesterday", "--share", "--topic", "jobs"), 2, "yesterday"),
         (("reset", "billing", "--to", "end", "--share", "--topic", "jobs"), 4, "cannot"),
         (("forget", "nobody", "--topic", "jobs"), 4, "nobody has no position in jobs"),
