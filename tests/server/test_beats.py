@@ -12,6 +12,7 @@ import trio
 from kstream.api import registry
 from kstream.api.context import RequestContext
 from kstream.broker.broker import Broker
+from kstream.broker.metadata.client_quotas import EntityChange, QuotaChange, alter_client_quotas
 from kstream.errors import ErrorCode
 from kstream.groups.settings import Caller
 from kstream.server.dispatch import Dispatcher
@@ -108,6 +109,24 @@ def test_it_is_known_by_all_that_it_says(tmp_path: Path) -> None:
             assert await member.beat(group="another") == ErrorCode.UNKNOWN_MEMBER_ID
             member.generation += 1
             assert await member.beat() == ErrorCode.ILLEGAL_GENERATION
+
+    run(test)
+
+
+def test_it_is_decoded_and_measured_where_there_are_quotas(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with coordinating(tmp_path) as broker:
+            member = await Member.joined(broker)
+            assert await member.beat() == 0
+            assert member.context.beat is not None
+
+            def unused(*_: object) -> None:
+                raise AssertionError("nothing measured it")
+
+            member.context.beat = unused
+            change = EntityChange((("client-id", "client"),), [QuotaChange("request_percentage", 50.0)])
+            await broker.metadata.update(lambda image: alter_client_quotas(image, [change]))
+            assert await member.beat() == 0
 
     run(test)
 

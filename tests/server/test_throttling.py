@@ -83,6 +83,18 @@ def test_a_producer_above_its_quota_waits(tmp_path: Path) -> None:
     _test(tmp_path, body)
 
 
+def test_a_producer_that_repeats_itself_is_measured_once_it_has_a_quota(tmp_path: Path) -> None:
+    async def body(server: Served) -> None:
+        client = await server.connect()
+        for _ in range(3):
+            assert await _produced(client) == 0
+        await _limit(client, producer_byte_rate=2000)
+        # Counted from here on alone, as above.
+        assert [await _produced(client) for _ in range(2)] == [0, pytest.approx(500, abs=499)]
+
+    _test(tmp_path, body)
+
+
 def test_a_producer_that_wants_no_answer_is_muted_too(tmp_path: Path) -> None:
     async def body(server: Served) -> None:
         client = await server.connect()
