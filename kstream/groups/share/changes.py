@@ -51,9 +51,26 @@ class ShareChange:
             self.records.append(member_record(group.group_id, self.new))
         must_bump = self.new.topic_names != self.old.topic_names
         if group.assignment_epoch >= group.epoch:
-            must_bump = must_bump or _has_unassigned(group)
+            must_bump = must_bump or self._has_unassigned()
         if must_bump or group.is_metadata_stale:
             self._refresh(must_bump)
+
+    def _has_unassigned(self) -> bool:
+        """Whether the target assignment lacks initialized partitions of topics that members subscribe to.
+
+        Those of a deleted topic stay initialized for a moment, in which nobody can have them.
+        """
+        group = self.group
+        if group.is_empty or group.partitions is None:
+            return False
+        for topic_id, part in group.partitions.initialized.items():
+            if group.subscribes_to(part.name) and self._cluster.topic_identified(topic_id) is not None:
+                assigned = frozenset[int]().union(
+                    *(target.get(topic_id, ()) for target in group.targets.values())
+                )
+                if assigned != part.partitions:
+                    return True
+        return False
 
     def _refresh(self, must_bump: bool) -> None:
         group = self.group
@@ -123,17 +140,3 @@ class ShareChange:
             self.new = member._replace(assigned=assigned)
         if self.new != member:
             self.records.append(current_record(self.group.group_id, self.new))
-
-
-def _has_unassigned(group: ShareGroup) -> bool:
-    """Whether the target assignment lacks initialized partitions of topics that members subscribe to."""
-    if group.is_empty or group.partitions is None:
-        return False
-    for topic_id, part in group.partitions.initialized.items():
-        if group.subscribes_to(part.name):
-            assigned = frozenset[int]().union(
-                *(target.get(topic_id, ()) for target in group.targets.values())
-            )
-            if assigned != part.partitions:
-                return True
-    return False

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from kstream.coordinator.outcome import Outcome
 from kstream.errors import ApiError, ErrorCode
 from kstream.groups.describe import list_groups
 from kstream.groups.settings import GroupSettings, ShareSettings
 from kstream.groups.share.describe import describe_share_group
-from kstream.groups.share.initializing import UNINITIALIZED
+from kstream.groups.share.initializing import UNINITIALIZED, forget_topics
 from kstream.groups.share.states import GROUP_TRANSITIONS, ShareState
 from tests.groups.share.bench import GROUP, ShareBench
 
@@ -127,6 +128,23 @@ def test_a_topic_that_appears_and_one_that_vanishes() -> None:
     bench.topics_changed("t")
     bench.beat("a")
     assert bench.held["a"] == {("u", 0)}
+
+
+def test_a_topic_that_vanished_changes_a_group_once() -> None:
+    """Also while its share states are not forgotten yet."""
+    bench = ShareBench(t=1)
+    bench.join("a", "t")
+    bench.initialize()
+    before = bench.beat("a").member_epoch
+    topic_id = bench.cluster.id_of("t")
+    bench.cluster.delete("t")
+    bench.topics_changed("t")
+    assert [bench.beat("a").member_epoch for _ in range(3)] == [before + 1] * 3
+    out = Outcome()
+    forget_topics(bench.driver.shard.state, [topic_id], out)
+    bench.driver.carry_out(out)
+    assert bench.beat("a").member_epoch == before + 1
+    assert bench.held["a"] == set()
 
 
 def test_an_initialization_that_fails_is_tried_again_by_the_next_heartbeat() -> None:
