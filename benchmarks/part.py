@@ -23,7 +23,8 @@ where `heartbeats` is a function of one turn of one started peer that returns a 
 
 The peers take turns (A B A B), after a warm-up round that does not count. Medians, ratios, spreads, the JSON,
 the tables, the goals and the plots follow from the declaration. What `run` raises is that peer's failure in
-this part: it is reported with its message, and the peer is left out of the rest of the part.
+this part: it is reported with its message, and the peer is left out of the rest of the part; all other peers
+and parts go on. Where it is kstream that fails, the rest of the part is left out.
 """
 
 from __future__ import annotations

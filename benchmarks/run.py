@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,17 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.goals import CEILING, KSTREAM, MACHINE
-from benchmarks.load import Load, LoadFailed
+from benchmarks.load import Load
 from benchmarks.measures import Results
 from benchmarks.part import Part, Server, Turn, Values
 from benchmarks.peers import CANNOT_START, server
 from benchmarks.scale import Scale
 from benchmarks.settle import settle
 from compat.server_process import ServerProcess
-
-
-class PartFailed(RuntimeError):
-    """kstream itself failed in a part: there is nothing to compare."""
 
 
 @dataclass
@@ -58,8 +53,8 @@ class Run:
         try:
             yield
         except CANNOT_START as error:
-            self.missing[peer] = str(error)
-            say(f"{peer} cannot be started: {error}")
+            self.missing[peer] = _reason(error)
+            say(f"{peer} cannot be started: {_reason(error)}")
 
     def _alternate(self, part: Part, servers: dict[str, ServerProcess]) -> None:
         began = time.monotonic()
@@ -69,7 +64,8 @@ class Run:
         for number in range(0 if has_warm_up else 1, rounds + 1):
             say(f"{part.name}: {'warm-up' if number == 0 else f'{number} of {rounds}'}")
             for peer in self._turns(part):
-                if peer not in failed and peer not in self.missing:
+                # Where kstream failed there is nothing to compare.
+                if failed.keys().isdisjoint((peer, KSTREAM)) and peer not in self.missing:
                     self._turn(part, peer, servers.get(peer), counts=number > 0)
         self.seconds[part.name] = time.monotonic() - began
 
@@ -96,11 +92,10 @@ class Run:
                 if peer == CEILING and part.ceiling is not None:
                     work = part.ceiling
                 values = work(turn)
-        except (*CANNOT_START, LoadFailed, RuntimeError, subprocess.SubprocessError) as error:
-            if peer == KSTREAM:
-                raise PartFailed(f"kstream failed in {part.name}: {error}") from error
-            self.failed[part.name][peer] = str(error)
-            say(f"  {peer:8} cannot do it: {error}")
+        except Exception as error:  # whatever a part raises: the others go on, and what was taken is kept
+            reason = _reason(error)
+            self.failed[part.name][peer] = reason
+            say(f"  {peer:8} cannot do it: {reason}")
             return
         self._take(part, turn, values, counts=counts)
 
@@ -111,6 +106,11 @@ class Run:
             say(f"  {turn.peer:8} {name:24} {value:14,.1f} {units[name]}{note}")
             if counts:
                 self.results.add(name, turn.peer, value, server_cpu_seconds=turn.server_cpu.get(name))
+
+
+def _reason(error: Exception) -> str:
+    """What an exception says, or what it is where it says nothing."""
+    return str(error) or type(error).__name__
 
 
 def say(line: str) -> None:
