@@ -6,15 +6,13 @@ from typing import Any
 
 from compat.oracle.requests import NO_TOPIC
 from compat.oracle.run import Run, Topic, scenario
-from compat.oracle.scenarios.transactions import Transactor, partitions_in_order
+from compat.oracle.scenarios.transactions import Transactor, coordinated_group, partitions_in_order
 from kstream.wire.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
 from kstream.wire.messages.add_partitions_to_txn import (
     AddPartitionsToTxnRequest,
     AddPartitionsToTxnTopic,
     AddPartitionsToTxnTransaction,
 )
-from kstream.wire.messages.find_coordinator import FindCoordinatorRequest
-from kstream.wire.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup
 
 _CLASSIC = 4
 
@@ -23,11 +21,7 @@ _CLASSIC = 4
 def transactions_in_each_version(run: Run) -> None:
     """InitProducerId 0-5, AddPartitionsToTxn 0-3, AddOffsetsToTxn 0-4, EndTxn 0-5, with what each refuses."""
     topic = run.topic("t", partitions=2)
-    group = run.name("group")
-    find = FindCoordinatorRequest(key_type=0, coordinator_keys=[group])
-    run.until(find, 6, lambda answer: answer.coordinators[0].error_code == 0)
-    positions = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group, topics=None)])
-    run.until(positions, 9, lambda answer: answer.groups[0].error_code == 0)
+    group = coordinated_group(run)
     one = Transactor(run, "one")
     for version in range(6):
         one.init(f"v{version}", version=version)

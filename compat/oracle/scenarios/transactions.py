@@ -324,13 +324,21 @@ def transactions_epochs(run: Run) -> None:
     _producers(run, "last", topic)
 
 
+def coordinated_group(run: Run) -> str:
+    """The name of a group, once its positions can be asked for."""
+    group = run.name("group")
+    find = FindCoordinatorRequest(key_type=0, coordinator_keys=[group])
+    run.until(find, 6, lambda answer: answer.coordinators[0].error_code == 0)
+    positions = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group, topics=None)])
+    run.until(positions, 9, lambda answer: answer.groups[0].error_code == 0)
+    return group
+
+
 @scenario
 def transactions_offsets(run: Run) -> None:
     """Positions of a group in transactions (KIP-447)."""
     topic = run.topic("t", partitions=2)
-    group = run.name("group")
-    find = FindCoordinatorRequest(key_type=0, coordinator_keys=[group])
-    run.until(find, 6, lambda answer: answer.coordinators[0].error_code == 0)
+    group = coordinated_group(run)
     one = Transactor(run, "one")
     one.init("first")
 
@@ -339,8 +347,6 @@ def transactions_offsets(run: Run) -> None:
         return OffsetFetchRequest(
             require_stable=stable, groups=[OffsetFetchRequestGroup(group_id=group, topics=[wanted])]
         )
-
-    run.until(fetch(False), 9, lambda answer: answer.groups[0].error_code == 0)
 
     def commit(note: str, offset: int, *, version: int, index: int = 0, **fields: Any) -> None:
         values: dict[str, Any] = {
