@@ -16,6 +16,7 @@ from kstream.api import delete_records
 from kstream.api.context import RequestContext
 from kstream.broker.broker import Broker
 from kstream.broker.partition import Partition
+from kstream.broker.replica import LocalReplica
 from kstream.errors import ApiError
 from kstream.log.config import INT64_MAX
 from kstream.log.partition import Origin
@@ -337,5 +338,59 @@ def test_another_isolation_level_looks_at_everything(tmp_path: Path) -> None:
             assert _read_on(reader.answer, ids) == {}
             await reader.ask(_request({}, replace(committed, isolation_level=0), ids))
             assert _read_on(reader.answer, ids) == {_KEYS[0]: (1, -1)}
+
+    run(test)
+
+
+class _HeldReplica(LocalReplica):
+    """A replica whose disk takes its time."""
+
+    async def flush(self) -> int:
+        await trio.sleep_forever()
+        raise AssertionError("unreachable")
+
+
+def test_a_change_of_configuration_is_looked_at(tmp_path: Path) -> None:
+    """A topic that need not be durable any more shows at once what is not on the disk yet."""
+
+    async def test() -> None:
+        async with opened(tmp_path, *_TOPICS) as broker, trio.open_nursery() as nursery:
+            key, ids = _KEYS[0], dict.fromkeys(_TOPICS, b"")
+            await _make_durable(broker, key)
+            partition = await broker.partitions.get(*key)
+            partition.replica = _HeldReplica(partition.log)
+            reader = _Reader(broker, _NAMES, ids, looks_at_all=False)
+            step = _Step(_nothing, key, happens_while_waiting=False)
+            await reader.ask(_request(dict.fromkeys(_KEYS, (0, -1)), step, ids))
+            nursery.start_soon(_append, broker, key)
+            await wait_all_idle()
+            await reader.ask(_request({}, step, ids))
+            assert _read_on(reader.answer, ids) == {}
+            await _make_durable(broker, key)  # and back
+            await reader.ask(_request({}, step, ids))
+            assert _read_on(reader.answer, ids) == {key: (1, -1)}
+            nursery.cancel_scope.cancel()
+
+    run(test)
+
+
+def test_who_got_data_is_served_last_next_time(tmp_path: Path) -> None:
+    """Answers have room for one batch: without turns, who is first would have all of them."""
+
+    async def test() -> None:
+        async with opened(tmp_path, *_TOPICS) as broker:
+            ids = dict.fromkeys(_TOPICS, b"")
+            for key in _KEYS * 3:
+                await _append(broker, key)
+            reader = _Reader(broker, _NAMES, ids, looks_at_all=False)
+            step = _Step(_nothing, _KEYS[0], happens_while_waiting=False, max_bytes=1)
+            news = dict.fromkeys(_KEYS, (0, -1))
+            served: list[Key] = []
+            for _ in range(2 * len(_KEYS) + 1):
+                await reader.ask(_request(news, step, ids))
+                news = _read_on(reader.answer, ids)
+                served += news
+            # The first answer begins the session, and counts for no turn.
+            assert served == [_KEYS[0], *_KEYS, *_KEYS]
 
     run(test)
