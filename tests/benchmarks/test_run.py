@@ -26,8 +26,8 @@ class _NoServer(ServerProcess):
     def wait_ready(self) -> None:
         pass
 
-    def start(self) -> None:
-        pass
+    def start(self) -> _NoServer:
+        return self
 
     def close(self) -> None:
         pass
