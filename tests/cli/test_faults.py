@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
+from compat.story import wait_until
 from kstream.cli import main
 from kstream.testing import Broker
 
@@ -83,10 +83,7 @@ def test_faults_from_the_command_line(served: Served, capsys: pytest.CaptureFixt
     # A crash: the process is the same, its memory is not.
     faults("add", "crash", "--api", "Produce", "--when", "after")
     assert _send(producer) is None
-    deadline_s = time.monotonic() + 60
-    while main(["faults", "list", "--json", "--http", served.http]) != 0:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.05)
+    wait_until(lambda: main(["faults", "list", "--json", "--http", served.http]) == 0, "it is back")
     assert json.loads(capsys.readouterr().out) == []
     assert served.process.poll() is None
 

@@ -10,7 +10,6 @@ import random
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -44,6 +43,10 @@ FEW_AT_ONCE = {
 _ROOT = Path(__file__).parents[2]
 
 
+_news = threading.Condition()
+"""Told whenever a worker says something, or ends; held while `events` grow."""
+
+
 class Worker:
     """A share consumer in a process of its own."""
 
@@ -71,7 +74,12 @@ class Worker:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith(b"[") and line.rstrip().endswith(b"]"):
-                self.events.append(Event(*json.loads(line)))
+                with _news:
+                    self.events.append(Event(*json.loads(line)))
+                    _news.notify_all()
+        self._process.wait()
+        with _news:
+            _news.notify_all()
 
     def check(self) -> None:
         """It must not have ended by itself."""
@@ -133,12 +141,17 @@ def queue(server: KstreamServer, topic: str, values: list[str], **configs: str) 
 
 
 def until(workers: list[Worker], condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
+    """Wait until what workers said makes it so; none of them may have ended."""
+
+    def is_so() -> bool:
+        if condition():
+            return True
         for worker in workers:
             worker.check()
-        assert time.monotonic() < deadline, [worker.events for worker in workers]
-        time.sleep(0.05)
+        return False
+
+    with _news:
+        assert _news.wait_for(is_so, TIMEOUT_S), [worker.events for worker in workers]
 
 
 def settled(events: list[Event]) -> set[str]:

@@ -7,7 +7,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from compat.story import wait_until
 from tests.web.harness import HttpBroker
 
 DASHBOARD = json.loads((Path(__file__).parents[2] / "monitoring/grafana-dashboard.json").read_text())
@@ -87,10 +87,7 @@ def prometheus(used: HttpBroker, tmp_path_factory: pytest.TempPathFactory) -> It
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline_s = time.monotonic() + 60
-        while not _has_scraped(url):
-            assert time.monotonic() < deadline_s
-            time.sleep(0.2)
+        wait_until(lambda: _has_scraped(url), "Prometheus has scraped", timeout_s=60)
         yield url
     finally:
         process.terminate()
