@@ -18,7 +18,7 @@ from kstream.broker.partitions import Partitions
 from kstream.broker.replica import disk_limiter
 from kstream.broker.share_counts import ShareCounts
 from kstream.broker.share_letters import ShareLetters
-from kstream.broker.share_partition import GONE, SharePartition
+from kstream.broker.share_partition import SharePartition
 from kstream.broker.share_sessions import ShareSession, ShareSessionKey, ShareSessions
 from kstream.broker.share_settings import ShareSettings
 from kstream.broker.share_states import ShareStates
@@ -211,11 +211,6 @@ class Shares:
             del self._loaded[share.key]
         self._timers.cancel(share)
         share.leave()
-
-    def drop_if_gone(self, share: SharePartition, error: ApiError) -> None:
-        """After an error of a share partition, see that the next request loads it anew."""
-        if error.code in GONE:
-            self._drop(share)
 
     def _on_metadata(self, delta: MetadataDelta) -> None:
         for share in list(self._loaded.values()) if delta.topics_changed or delta.topics_deleted else ():

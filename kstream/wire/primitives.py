@@ -9,12 +9,9 @@ place.
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
-
-UVARINT_SIZE_MAX: Final = 5
-UVARLONG_SIZE_MAX: Final = 10
 
 
 class BadEncoding(ValueError):
@@ -106,8 +103,3 @@ def varlong(value: int) -> bytes:
 def uvarint_size_bytes(value: int) -> int:
     """How many bytes `uvarint(value)` has."""
     return max(1, (value.bit_length() + 6) // 7)
-
-
-def varint_size_bytes(value: int) -> int:
-    """How many bytes `varint(value)` or `varlong(value)` has."""
-    return uvarint_size_bytes((value << 1) ^ (value >> 63))

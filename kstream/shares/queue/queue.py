@@ -245,10 +245,6 @@ class ShareQueue:
             else:
                 self._leave(first, last)
 
-    def on_gap(self, first: int, last: int) -> None:
-        """Records were given up without a change: of an aborted transaction, or not in the log any more."""
-        self._leave(first, last)
-
     def begin_at(self, start_offset: int) -> None:
         """The log has lost what was below."""
         for offset in self._keys.below(start_offset):
