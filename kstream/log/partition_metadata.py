@@ -5,10 +5,14 @@ Two lines: `version: 0` and `topic_id: <22 characters>`. Crash policy: written o
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from kstream.log.checkpoints import CorruptCheckpoint, replace_file
+from kstream.log.errors import LogStorageError
 from kstream.wire.uuids import format_uuid, parse_uuid
+
+_log = logging.getLogger(__name__)
 
 FILE_NAME = "partition.metadata"
 
@@ -33,3 +37,26 @@ def read_topic_id(directory: Path) -> bytes | None:
         return parse_uuid(values["topic_id"])
     except ValueError as error:
         raise CorruptCheckpoint(f"{path} has a topic id that is none") from error
+
+
+def settle_topic_id(directory: Path, topic_id: bytes | None) -> bytes | None:
+    """The id of the topic that a directory belongs to: as its file says, or as it is to be, which is written.
+
+    Raises OSError, LogStorageError if it belongs to another topic, or nobody knows to which.
+    """
+    try:
+        known = read_topic_id(directory)
+    except CorruptCheckpoint as reason:
+        if topic_id is None:
+            raise LogStorageError(str(reason)) from reason
+        _log.warning("writing the topic id anew: %s", reason)
+        known = None
+    if known is None:
+        if topic_id is not None:
+            write_topic_id(directory, topic_id)
+        return topic_id
+    if topic_id is not None and known != topic_id:
+        raise LogStorageError(
+            f"{directory} belongs to topic id {format_uuid(known)}, not to {format_uuid(topic_id)}"
+        )
+    return known

@@ -6,6 +6,7 @@
 | make data durable without the file's times | fdatasync | F_FULLFSYNC on a Mac, else fsync |
 | file to socket without a copy | sendfile | pread and send |
 | is it in the page cache? | preadv with RWF_NOWAIT | unknown, so: no |
+| bring in what is read next | posix_fadvise | as far as the system reads ahead |
 | sync all files at once | syncfs, where it tells of failures | one by one |
 | write several pieces at once | pwritev | join and pwrite |
 
@@ -40,6 +41,7 @@ class Platform:
     __slots__ = (
         "_guard",
         "_write_vector",
+        "has_fadvise",
         "has_fallocate",
         "has_fdatasync",
         "has_nowait",
@@ -59,12 +61,14 @@ class Platform:
         nowait: bool,
         pwritev: bool = True,
         syncfs: bool = False,
+        fadvise: bool = False,
     ) -> None:
         self.has_fallocate = fallocate
         self.has_fdatasync = fdatasync
         self.has_sendfile = sendfile
         self.has_nowait = nowait
         self.has_syncfs = syncfs
+        self.has_fadvise = fadvise
         self.has_sync = True
         """Whether anything needs to be on the disk."""
         write_vector: Callable[[int, Sequence[Buffer], int], int] = os.pwritev if pwritev else _join_write
@@ -95,6 +99,7 @@ class Platform:
             nowait=hasattr(os, "preadv") and hasattr(os, "RWF_NOWAIT"),
             pwritev=hasattr(os, "pwritev"),
             syncfs=_tells_of_failed_syncs(),
+            fadvise=hasattr(os, "posix_fadvise"),
         )
 
     @classmethod
@@ -201,6 +206,11 @@ class Platform:
             if not count:
                 return
             position += count
+
+    def read_ahead(self, fd: int, position: int, size_bytes: int) -> None:
+        """Have the kernel begin to read these bytes into the page cache, without waiting for them."""
+        if self.has_fadvise:
+            os.posix_fadvise(fd, position, size_bytes, os.POSIX_FADV_WILLNEED)
 
     def read_into(self, fd: int, target: memoryview, position: int) -> int:
         """Read from a position into `target`; returns how many bytes came, 0 at the file's end."""

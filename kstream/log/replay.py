@@ -6,23 +6,98 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from kstream.log.analysis import Analysis, Origin
 from kstream.log.config import LogConfig
 from kstream.log.producers import ProducerState
 from kstream.log.segment import Segment
 from kstream.log.snapshots import SUFFIX, CorruptSnapshot, read_snapshot, snapshot_offset
+from kstream.log.txn_index import AbortedTransaction
 from kstream.records.batch import BatchHeader, read_header
 
 _log = logging.getLogger(__name__)
 
 
-class Loaded(NamedTuple):
-    """Producer state, and the snapshot that it began with (-1: none)."""
+class Replay:
+    """Producer state in the making: it begins with a snapshot, and is told of all batches behind it, also of
+    those before the log's start: what a producer sent last may stand there, and a snapshot from before it
+    knows less.
+    """
 
-    state: ProducerState
-    snapshot_offset: int
+    __slots__ = ("_oldest_offset", "_snapshots", "begin", "state")
+
+    def __init__(self, directory: Path, oldest_offset: int, limit: int) -> None:
+        """Begin with the newest snapshot from the oldest segment's base offset to `limit`, or with nothing.
+        Corrupt ones on the way are deleted. Raises OSError.
+        """
+        self._oldest_offset = oldest_offset
+        self.state = ProducerState()
+        self.begin = -1
+        """Where that snapshot stands, -1 if there is none."""
+        self._snapshots = _newest_first(directory)
+        for path in self._snapshots:
+            offset = snapshot_offset(path)
+            if not oldest_offset <= offset <= limit:
+                continue
+            try:
+                self.state.load(read_snapshot(path))
+            except CorruptSnapshot as reason:
+                _log.warning("passing over a producer snapshot: %s", reason)
+                path.unlink()
+            else:
+                self.begin = offset
+                break
+
+    def add(
+        self, header: BatchHeader, buffer: bytes | bytearray | memoryview, position: int
+    ) -> Sequence[AbortedTransaction]:
+        """A producer's next batch, at `position` of `buffer`. Returns what the transaction index of its
+        segment must know. HOT.
+        """
+        state = self.state
+        if not header.is_control:
+            state.apply(header, header.base_offset)
+            return ()
+        analysis = Analysis(state, Origin.REPLICATION)
+        analysis.add(header, header.base_offset, buffer, position)
+        aborted = analysis.commit()
+        # All that is here is replicated. Said only at the end, it would be a million to go through.
+        state.on_high_watermark(header.next_offset)
+        return aborted
+
+    def add_segments(self, segments: Sequence[Segment], end: int, *, unknown_from: int | None) -> None:
+        """The batches of the first `end` segments, as far as the snapshot does not know them.
+
+        The transaction indexes of segments from the base offset `unknown_from` on are written anew.
+        Raises OSError.
+        """
+        if unknown_from is not None:
+            for segment in segments[:end]:
+                if segment.base_offset >= unknown_from:
+                    segment.txn_index.clear()
+        next_bases = [segment.base_offset for segment in segments[1:]]
+        for number, segment in enumerate(segments[:end]):
+            if number < len(next_bases) and next_bases[number] <= self.begin:
+                continue
+            into_index = unknown_from is not None and segment.base_offset >= unknown_from
+            for header, position in headers_from(segment, max(self.begin, segment.base_offset)):
+                if header.producer_id < 0:
+                    continue
+                aborted = self.add(header, segment.file.mapping(segment.size_bytes), position)
+                if into_index:
+                    segment.txn_index.extend(aborted)
+            segment.txn_index.flush()
+
+    def finish(self, end_offset: int, config: LogConfig, now_ms: int) -> None:
+        """The log ends there. Snapshots behind that, and from before the oldest segment, are deleted.
+
+        Raises OSError.
+        """
+        for path in self._snapshots:
+            if not self._oldest_offset <= snapshot_offset(path) <= end_offset:
+                path.unlink()
+        self.state.on_high_watermark(end_offset)
+        self.state.expire(now_ms, config.producer_id_expiration_ms)
 
 
 def load_producers(
@@ -32,49 +107,17 @@ def load_producers(
     config: LogConfig,
     now_ms: int,
     *,
-    recovered_from: int | None = None,
-) -> Loaded:
-    """The producer state at `end_offset`, from all batches that are there, also those before the log's start:
-    what a producer sent last may stand there, and a snapshot from before it knows less.
+    unknown_from: int | None = None,
+) -> Replay:
+    """The producer state at `end_offset`, from segments whose batches are good.
 
-    With `recovered_from`, the segments from that base offset were recovered: the transactions that end in
-    them are entered into their transaction indexes, which the caller has cleared.
-
-    Snapshots behind the end, before the oldest segment, and corrupt ones are deleted. Raises OSError.
+    With `unknown_from`, the transaction indexes of segments from that base offset on are written anew.
+    Raises OSError.
     """
-    limit = end_offset if recovered_from is None else recovered_from
-    state = ProducerState()
-    begin = -1
-    for path in _newest_first(directory):
-        offset = snapshot_offset(path)
-        if not segments[0].base_offset <= offset <= end_offset:
-            path.unlink()
-        elif offset <= limit and begin < 0:
-            try:
-                state.load(read_snapshot(path))
-                begin = offset
-            except CorruptSnapshot as reason:
-                _log.warning("passing over a producer snapshot: %s", reason)
-                path.unlink()
-    for number, segment in enumerate(segments):
-        if number + 1 < len(segments) and segments[number + 1].base_offset <= begin:
-            continue
-        into_index = recovered_from is not None and segment.base_offset >= recovered_from
-        for header, position in headers_from(segment, max(begin, segment.base_offset)):
-            if header.producer_id < 0:
-                continue
-            analysis = Analysis(state, Origin.REPLICATION)
-            analysis.add(header, header.base_offset, segment.file.mapping(segment.size_bytes), position)
-            aborted = analysis.commit()
-            if aborted and into_index:
-                segment.txn_index.extend(aborted)
-            if header.is_control:
-                # All that is here is replicated. Said only at the end, it would be a million to go through.
-                state.on_high_watermark(header.next_offset)
-        segment.txn_index.flush()
-    state.on_high_watermark(end_offset)
-    state.expire(now_ms, config.producer_id_expiration_ms)
-    return Loaded(state, begin)
+    replay = Replay(directory, segments[0].base_offset, end_offset if unknown_from is None else unknown_from)
+    replay.add_segments(segments, len(segments), unknown_from=unknown_from)
+    replay.finish(end_offset, config, now_ms)
+    return replay
 
 
 def headers_from(segment: Segment, offset: int) -> Iterator[tuple[BatchHeader, int]]:

@@ -52,4 +52,4 @@ def truncate_to(log: PartitionLog, offset: int, now_ms: int) -> None:
     log.leader_epochs.truncate_to(end_offset)
     loaded = load_producers(log.directory, kept, end_offset, log.config, now_ms)
     log.producers = loaded.state
-    log.snapshot_offset = loaded.snapshot_offset
+    log.snapshot_offset = loaded.begin

@@ -16,6 +16,7 @@ from kstream.log.config import LogConfig
 from kstream.log.directory import RECOVERY_POINTS, LogDirectory
 from kstream.log.errors import LogStorageError, UnusableDirectory
 from kstream.log.partition import PartitionLog
+from kstream.records.batch import stamp
 from tests.dying import Died, dying
 from tests.log.support import NOW_MS, append, batch_of, compact, end_transaction, open_log, read_records
 
@@ -192,12 +193,14 @@ def test_death_at_every_step_of_recovery(tmp_path: Path) -> None:
     content = bytearray(logs[2].read_bytes())
     content[-5] ^= 0x20  # what is behind it is kept aside
     logs[2].write_bytes(content)
+    # That one is before what the second segment has already, so it is kept aside as well.
+    shutil.copy(logs[1], source / f"{int(logs[1].name[:20]) + 1:020d}.log")
     for path in source.glob("*.index"):
         path.write_bytes(b"odd")
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(source, undisturbed)
     expected, kept = values(open_log(undisturbed, CONFIG)), asides(undisturbed)
-    assert (len(expected), len(kept)) == (17, 2)
+    assert (len(expected), len(kept)) == (17, 3)
     step = 0
     while True:
         directory = tmp_path / f"at-{step}"
@@ -256,3 +259,45 @@ def test_a_hole_is_told_and_what_lies_behind_it_is_served(
     assert values(again) == [b"%03d" % number for number in expected]
     assert again.read(bases[2], 1).first_offset == bases[3]
     assert append(again, batch_of(1)).base_offset == 40
+
+
+@pytest.mark.parametrize("is_checked", [True, False])
+def test_a_segment_that_begins_before_the_one_in_front_ends_is_kept_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, is_checked: bool
+) -> None:
+    """As where the disk forgot that compaction took segments away: the one that replaced them has it all, and
+    what lies behind goes on. Apache Kafka keeps both, and serves some offsets of either.
+    """
+    directory = tmp_path / "t-0"
+    log = filled(directory)
+    bases = [segment.base_offset for segment in log.segments]
+    assert len(bases) == 4
+    paths = [segment.path for segment in log.segments]
+    contents = [path.read_bytes()[: log.segments[n].size_bytes] for n, path in enumerate(paths)]
+    paths[1].write_bytes(b"".join(contents[1:3]))
+    with caplog.at_level(logging.WARNING):
+        again = open_log(directory, CONFIG, recovery_point=0 if is_checked else bases[2] + 1)
+    assert asides(directory) == {f"{paths[2].name}.corrupt-0": contents[2]}
+    assert f"begins before offset {bases[3]}" in caplog.text
+    assert "are missing" not in caplog.text
+    assert values(again) == [b"%03d" % number for number in range(20)]
+    assert [segment.base_offset for segment in again.segments] == [*bases[:2], bases[3]]
+    assert append(again, batch_of(1)).base_offset == 40
+    again.close(clean=False)
+    assert open_log(directory, CONFIG).end_offset == 41
+
+
+def test_a_newest_segment_that_begins_too_early_is_kept_aside(tmp_path: Path) -> None:
+    """As where the disk forgot that a log was cut off before it went on."""
+    directory = tmp_path / "t-0"
+    log = filled(directory)
+    before, last = log.segments[-2], log.segments[-1]
+    active = last.path.read_bytes()
+    batch = batch_of(2, value=b"new")
+    stamp(content := bytearray(batch), last.base_offset, 0)
+    before.path.write_bytes(before.path.read_bytes()[: before.size_bytes] + content)
+    again = open_log(directory, CONFIG)
+    assert asides(directory) == {f"{last.path.name}.corrupt-0": active}
+    assert again.end_offset == last.base_offset + 2
+    assert values(again)[-1] == b"new"
+    assert append(again, batch_of(1)).base_offset == again.end_offset - 1
