@@ -5,10 +5,9 @@ Each turn measures the same requests alone first, so that the ratio of the two i
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 
+from benchmarks.cold_files import evict
 from benchmarks.goals import ANY, AtMost, Times
 from benchmarks.keyed import alter, cleaned_at_s, fill, is_cleaned
 from benchmarks.load import Sample
@@ -21,14 +20,6 @@ _NO_CLEANER = "it does not compact"
 _PARTITIONS = 4
 _RATE = 2000.0
 """Requests a second beside compaction: a new server for each turn knows of no other's rate."""
-
-
-def evict(folder: Path) -> None:
-    """Write out the files and have the kernel forget their pages, so that reading them means the disk."""
-    for path in folder.glob("*.log"):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def beside_replay(turn: Turn) -> Values:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+from benchmarks.cold_files import RECOVERY_THREADS, evict, plain_read
 from benchmarks.part import Measure, Part, Server, Turn, Values
-from benchmarks.parts.beside import evict
 
 _TRANSFERS = ("loopback", "sendfile", "append", "receive-append", "crc")
 _SYNCED_BYTES = 4096
-_THREADS = 2  # as many as recover, by default
 
 
 def limits(turn: Turn) -> Values:
@@ -32,29 +28,20 @@ def limits(turn: Turn) -> Values:
 
 def _cold_read(turn: Turn) -> float:
     """Files that are not in the page cache, one for each thread, as recovery reads them."""
-    folder = turn.folder / "cold"
-    folder.mkdir()
-    paths = [folder / f"{number}.log" for number in range(_THREADS)]
+    folders = [turn.folder / f"cold-{number}" for number in range(RECOVERY_THREADS)]
     noise = os.urandom(1 << 20)
-    pieces = max(1, turn.scale.bulk_bytes // _THREADS >> 20)
-    for path in paths:
-        with path.open("wb") as file:
+    pieces = max(1, turn.scale.bulk_bytes // len(folders) >> 20)
+    for folder in folders:
+        folder.mkdir()
+        with (folder / "0.log").open("wb") as file:
             for _ in range(pieces):
                 file.write(noise)
-    evict(folder)
-
-    def read(path: Path) -> None:
-        buffer = bytearray(1 << 20)
-        with path.open("rb", buffering=0) as file:
-            while file.readinto(buffer):
-                pass
-
-    began_s = time.perf_counter()
-    with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(read, paths))
-    elapsed_s = time.perf_counter() - began_s
-    shutil.rmtree(folder)
-    return _THREADS * (pieces << 20) / elapsed_s / 1e6
+        evict(folder)
+    try:
+        return plain_read(folders)
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder)
 
 
 PARTS = [
