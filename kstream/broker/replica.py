@@ -22,6 +22,10 @@ from kstream.records.batch import BatchHeader
 
 # Cold reads and flushes share the disk: more threads than this only make its queue longer.
 _DISK_THREADS_MAX = 8
+READ_AHEAD_BYTES = 8 * 1024 * 1024
+"""So much behind a cold read is asked for where its reader goes on from the one before: the next reads find
+it there, and need no thread. Nothing more is until they have come that far.
+"""
 _disk_threads: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("kstream disk threads")
 
 
@@ -72,7 +76,7 @@ class Replica(Protocol):
 class LocalReplica:
     """A partition in this machine's log directory."""
 
-    __slots__ = ("_flush_done", "_flushes", "flushed_offset", "log")
+    __slots__ = ("_cold", "_flush_done", "_flushes", "flushed_offset", "log")
 
     appends_at_once = True
 
@@ -81,6 +85,8 @@ class LocalReplica:
         self._flushes = Timings() if flushes is None else flushes
         self.flushed_offset = 0
         self._flush_done: trio.Event | None = None
+        self._cold = (-1, 0, 0)
+        """The newest cold read: its segment's base offset, where it began, where what was asked for ends."""
 
     async def append(
         self,
@@ -126,7 +132,8 @@ class LocalReplica:
         found = log.read(offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch)
         try:
             if len(found) and not found.is_resident():
-                await trio.to_thread.run_sync(found.warm, limiter=disk_limiter())
+                ahead_bytes = self._ahead_of(found)
+                await trio.to_thread.run_sync(_warm, found, ahead_bytes, limiter=disk_limiter())
         except OSError as error:
             found.release()
             raise LogStorageError(f"{log.directory}: {error}") from error
@@ -134,6 +141,15 @@ class LocalReplica:
             found.release()
             raise
         return found
+
+    def _ahead_of(self, found: LogSlice) -> int:
+        """How much behind a cold slice to ask for."""
+        base_offset, begin, end = self._cold
+        position = found.position
+        goes_on = found.segment_base_offset == base_offset and begin < position <= end
+        ahead_bytes = READ_AHEAD_BYTES if goes_on else 0
+        self._cold = (found.segment_base_offset, position, position + len(found) + ahead_bytes)
+        return ahead_bytes
 
     async def flush(self) -> int:
         """Make everything appended so far durable; return the offset up to which it is.
@@ -164,6 +180,12 @@ class LocalReplica:
                 self._flush_done = None
                 done.set()
         return self.flushed_offset
+
+
+def _warm(found: LogSlice, ahead_bytes: int) -> None:
+    found.warm()
+    if ahead_bytes:
+        found.read_ahead(ahead_bytes)
 
 
 def _timed_flush(log: PartitionLog) -> float:

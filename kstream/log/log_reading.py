@@ -51,7 +51,7 @@ class LogReader(LogState):
             raise LogStorageError(f"{self.directory}: {error}") from error
         available = stop - position
         if available > size_bytes_max:
-            first = int.from_bytes(file.mapping(position + 12)[position + 8 : position + 12], "big") + 12
+            first = int.from_bytes(file.piece(position, 12)[8:12], "big") + 12
             if first <= size_bytes_max:
                 available = size_bytes_max
             elif min_one_batch:

@@ -13,7 +13,8 @@ from kstream.records.batch import HEADER_SIZE
 _log = logging.getLogger(__name__)
 
 LENGTH_MIN = HEADER_SIZE - 12
-_unpack_bounds = struct.Struct(">qi11xi").unpack_from  # base offset, length, last offset delta
+_BOUNDS = struct.Struct(">qi11xi")  # base offset, length, last offset delta
+_unpack_bounds = _BOUNDS.unpack_from
 
 
 class SegmentSearch(SegmentFiles):
@@ -31,19 +32,25 @@ class SegmentSearch(SegmentFiles):
         if not end:
             return 0
         base = self.base_offset
-        mapping = self.file.mapping(end)
+        file = self.file
+        piece, begin = b"", 0
         position = 0
         try:
             entry = self.index.floor(offset - base)
             if entry is not None:
-                position = entry[1]
-                self._check_entry(position, base + entry[0])
+                begin = position = entry[1]
+                piece = self._check_entry(position, base + entry[0])
         except CorruptIndex as reason:
             self.rebuild_because(reason)
             return self.locate(offset)
         unpack = _unpack_bounds
+        size_bytes = _BOUNDS.size
         while position < end:
-            base_offset, length, delta = unpack(mapping, position)
+            if position - begin > len(piece) - size_bytes:
+                piece, begin = file.piece(position, size_bytes), position
+                if len(piece) < size_bytes:
+                    raise self.corrupt_at(position)
+            base_offset, length, delta = unpack(piece, position - begin)
             if base_offset + delta >= offset:
                 return position
             if length < LENGTH_MIN:
@@ -63,12 +70,15 @@ class SegmentSearch(SegmentFiles):
         begin = 0 if before is None else min(before[1], end)
         return begin, end if behind is None else max(begin, min(behind[1] + HEADER_SIZE, end))
 
-    def _check_entry(self, position: int, last_offset: int) -> None:
-        """Raises CorruptIndex unless the batch at `position` ends with `last_offset`."""
+    def _check_entry(self, position: int, last_offset: int) -> bytes:
+        """The log from `position` to the end of its page. Raises CorruptIndex unless a batch that ends with
+        `last_offset` is there.
+        """
         if position <= self.size_bytes - HEADER_SIZE:
-            base_offset, _, delta = _unpack_bounds(self.file.mapping(position + HEADER_SIZE), position)
+            piece = self.file.piece(position, _BOUNDS.size)
+            base_offset, _, delta = _unpack_bounds(piece)
             if base_offset + delta == last_offset:
-                return
+                return piece
         raise CorruptIndex(f"an entry says that offset {last_offset} is at byte {position}, which is not so")
 
     def rebuild_because(self, reason: CorruptIndex) -> None:

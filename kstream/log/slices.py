@@ -88,6 +88,11 @@ class LogSlice:
             file = self.file
             file.platform.bring_in(file.fd, self.position, self.size_bytes)
 
+    def read_ahead(self, size_bytes: int) -> None:
+        """Ask for so many bytes behind it, without waiting for them; call it in a thread."""
+        file = self.file
+        file.platform.read_ahead(file.fd, self.position + self.size_bytes, size_bytes)
+
     def send(self, socket_fd: int, sent_bytes: int, size_bytes_max: int) -> int:
         """Send some of what follows the first `sent_bytes` to a non-blocking socket; return how many bytes
         went.

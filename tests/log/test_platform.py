@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kstream.log.platform import NATIVE, Platform
+from kstream.log.platform import COLD_PIECE_BYTES, NATIVE, Platform
 from tests.log.support import append, batch_of, open_log, read_records
 
 PLATFORMS = [pytest.param(NATIVE, id="native"), pytest.param(Platform.portable(), id="portable")]
@@ -78,6 +78,21 @@ def test_residency_is_known(tmp_path: Path) -> None:
     os.posix_fadvise(found.fd, 0, 0, os.POSIX_FADV_DONTNEED)
     found.warm()
     assert found.is_resident()
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_bytes_are_brought_in_whole_up_to_the_end_of_the_file(tmp_path: Path, platform: Platform) -> None:
+    path = tmp_path / "f"
+    size = 2 * COLD_PIECE_BYTES + 5000
+    path.write_bytes(bytes(size))
+    with path.open("rb") as file:
+        fd = file.fileno()
+        os.fsync(fd)
+        if hasattr(os, "POSIX_FADV_DONTNEED"):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        platform.bring_in(fd, 100, size)
+        assert NATIVE.is_resident(fd, 0, size) or not NATIVE.has_nowait
+        platform.read_ahead(fd, size, 1 << 20)  # nothing is there
 
 
 def test_without_probes_only_what_was_just_written_counts_as_resident(tmp_path: Path) -> None:

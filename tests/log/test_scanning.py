@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trio
 
-from kstream.broker.replica import LocalReplica
+from kstream.broker.replica import READ_AHEAD_BYTES, LocalReplica
 from kstream.log.config import LogConfig
 from kstream.log.partition import PartitionLog
 from kstream.log.platform import Platform
@@ -22,6 +22,8 @@ class ColdDisk(Platform):
     def __init__(self) -> None:
         super().__init__(fallocate=True, fdatasync=True, sendfile=True, nowait=True)
         self.warm: list[tuple[int, int]] = []
+        self.ahead: list[tuple[int, int]] = []
+        self.mappings = 0
 
     def is_resident(self, fd: int, position: int, size_bytes: int) -> bool:
         return any(begin <= position and position + size_bytes <= end for begin, end in self.warm)
@@ -29,6 +31,13 @@ class ColdDisk(Platform):
     def bring_in(self, fd: int, position: int, size_bytes: int) -> None:
         self.warm.append((position, position + size_bytes))
         super().bring_in(fd, position, size_bytes)
+
+    def read_ahead(self, fd: int, position: int, size_bytes: int) -> None:
+        self.ahead.append((position, position + size_bytes))
+
+    def map_file(self, fd: int, size_bytes: int) -> memoryview:
+        self.mappings += 1
+        return super().map_file(fd, size_bytes)
 
 
 def cold_log(directory: Path) -> tuple[PartitionLog, ColdDisk]:
@@ -83,3 +92,51 @@ def test_a_replica_reads_what_is_warm(tmp_path: Path) -> None:
             assert records[1] == found.position + len(found)
 
     trio.run(test)
+
+
+def test_who_goes_on_reading_cold_data_is_read_ahead_for(tmp_path: Path) -> None:
+    log, disk = cold_log(tmp_path / "t-0")
+    size = 6 * BATCH_BYTES
+
+    async def test() -> None:
+        replica = LocalReplica(log)
+
+        async def read(offset: int) -> list[tuple[int, int]]:
+            disk.warm.clear()
+            disk.ahead.clear()
+            await replica.read(offset, size, end_offset=40, min_one_batch=True)
+            return disk.ahead.copy()
+
+        assert not await read(2), "nobody knows yet whether it will go on"
+        assert not await read(12)
+        assert not await read(10), "backwards"
+        behind = 18 * BATCH_BYTES
+        assert await read(12) == [(behind, behind + READ_AHEAD_BYTES)]
+        assert len(await read(14)) == 1, "it has come to something that was asked for, and is cold again"
+        assert not await read(20), "another segment"
+
+    trio.run(test)
+
+
+def test_what_is_warm_is_not_read_ahead(tmp_path: Path) -> None:
+    log, disk = cold_log(tmp_path / "t-0")
+
+    async def test() -> None:
+        replica = LocalReplica(log)
+        disk.warm.append((0, 1 << 20))
+        for offset in range(10):
+            await replica.read(offset, BATCH_BYTES, end_offset=40, min_one_batch=True)
+        assert not disk.ahead
+
+    trio.run(test)
+
+
+def test_a_search_maps_nothing(tmp_path: Path) -> None:
+    log, disk = cold_log(tmp_path / "t-0")
+    before = disk.mappings
+    for offset in range(20):
+        found = log.read(offset, 2 * BATCH_BYTES)
+        assert found.position == offset * BATCH_BYTES
+    assert disk.mappings == before
+    assert log.read(0, 1).first_offset == 0
+    assert disk.mappings == before + 1, "whoever wants the bytes themselves maps"
