@@ -1,4 +1,6 @@
-"""How fast compaction goes: it rests for those who wait for the interpreter, and keeps to a rate."""
+"""How fast compaction goes: it keeps to a rate, and in a thread it rests for those who wait for the
+interpreter.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,15 @@ _WINDOW_S = 0.02
 _BUSY_SHARE = 0.02
 _SLEEP_S_MAX = 0.1
 """A throttled thread looks this often whether it should stop."""
+_ALLOWANCE_S = 0.1
+_ALLOWANCE_BYTES_MIN, _ALLOWANCE_BYTES_MAX = 4096, 8 * 1024 * 1024
+"""What a process may touch between two questions. The most takes it a tenth of a second, too."""
+_REST_S_MIN = 0.0005
+"""Less is left for the next time."""
 
 
 class Throttle:
-    """Bytes a second, read and written, of all cleaner threads together.
+    """Bytes a second, read and written, of all workers together.
 
     `bytes_per_s` is asked each time: the setting may change meanwhile.
     """
@@ -41,6 +48,39 @@ class Throttle:
             now_s = self._now_s()
             self._free_at_s = max(self._free_at_s, now_s) + size_bytes / max(self._bytes_per_s(), 1.0)
             return self._free_at_s - now_s
+
+    def forgive(self) -> None:
+        """Nobody need rest any more for what was taken: the setting was another."""
+        with self._lock:
+            self._free_at_s = self._now_s()
+
+    @property
+    def allowance_bytes(self) -> int:
+        """How much may be taken at once, without too long a rest afterwards."""
+        wanted = max(self._bytes_per_s(), 1.0) * _ALLOWANCE_S
+        return int(min(max(wanted, _ALLOWANCE_BYTES_MIN), _ALLOWANCE_BYTES_MAX))
+
+
+class ChildPace:
+    """What a process for compaction waits for, see `compaction_child`."""
+
+    def __init__(self, throttle: Throttle) -> None:
+        self._throttle = throttle
+        self._rate_changed = trio.Event()
+
+    def rate_changed(self) -> None:
+        """Whoever rests is to look again: what it took was under another setting."""
+        self._throttle.forgive()
+        self._rate_changed.set()
+        self._rate_changed = trio.Event()
+
+    async def wait_allowed(self, size_bytes: int) -> int:
+        """Rest for so many bytes; returns how many are the next."""
+        while (rest_s := self._throttle.take(size_bytes)) > _REST_S_MIN:
+            size_bytes = 0
+            with trio.move_on_after(rest_s):
+                await self._rate_changed.wait()
+        return self._throttle.allowance_bytes
 
 
 class LoopLoad:

@@ -7,13 +7,13 @@ looked up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from kstream.log.chunks import Chunk, ChunkBatch
 from kstream.log.cleaned_transactions import CleanedTransactions
+from kstream.log.compaction_job import KnownProducers
 from kstream.log.offset_map import NewestOffsets, OffsetMap
 from kstream.records.batch import BatchHeader, check_crc
 from kstream.records.columns import SLICE_RECORDS, Flags, Integers, RecordColumns
@@ -21,14 +21,6 @@ from kstream.records.filtering import with_records, without_records
 
 Pause = Callable[[int], None]
 Kept = bytes | memoryview | None
-
-
-class KnownProducers(NamedTuple):
-    """What a log knew of its producers when the round began, by producer id."""
-
-    last_offsets: Mapping[int, int]
-    """Of their last batch; -1 where only a marker is known."""
-    epochs: Mapping[int, int]
 
 
 class BatchCleaner:

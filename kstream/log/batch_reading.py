@@ -21,14 +21,21 @@ def iter_batches(
 
     Raises CorruptBatch where the bytes are no batches, OSError.
     """
-    file = segment.file
-    end = segment.size_bytes
-    at = 0
+    file = segment.file  # held until the last batch was taken
+    begin = 0
     if offset > segment.base_offset:
         warm_scan(segment, offset)
-        at = segment.locate(offset)
+        begin = segment.locate(offset)
+    yield from iter_batches_from(file.fd, begin, segment.size_bytes, piece_bytes)
+
+
+def iter_batches_from(
+    fd: int, begin: int, end: int, piece_bytes: int
+) -> Iterator[tuple[BatchHeader, bytes, int]]:
+    """The same for the bytes `begin` to `end` of an open `.log` file; a batch begins at `begin`."""
+    at = begin
     while at < end:
-        buffer = os.pread(file.fd, min(piece_bytes, end - at), at)
+        buffer = os.pread(fd, min(piece_bytes, end - at), at)
         position = 0
         while len(buffer) - position >= HEADER_SIZE:
             header = read_header(buffer, position)
@@ -38,7 +45,7 @@ def iter_batches(
             yield header, buffer, position
             position += size_bytes
         if not position:
-            buffer = _read_large(file.fd, at, end)
+            buffer = _read_large(fd, at, end)
             yield read_header(buffer), buffer, 0
             position = len(buffer)
         at += position

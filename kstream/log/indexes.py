@@ -43,7 +43,7 @@ class Index:
     ENTRY: ClassVar[struct.Struct]
     DTYPE: ClassVar[list[tuple[str, str]]]
 
-    __slots__ = ("_columns", "_memory", "_written", "path")
+    __slots__ = ("_columns", "_mapping", "_memory", "_written", "path")
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,6 +51,7 @@ class Index:
         # another thread sees columns that belong together.
         self._memory = (0, array("q"), array("q"))
         self._written = 0  # entries in the file
+        self._mapping: mmap.mmap | None = None  # of all entries that are not in memory
         self._columns: tuple[Any, Any] | None = None
 
     def load(self) -> None:
@@ -79,7 +80,10 @@ class Index:
             raise CorruptIndex(f"{self.path} does not ascend")
         self._memory = (begin, keys, values)
         self._written = count
-        self._columns = None
+        self._forget_mapping()
+
+    def _forget_mapping(self) -> None:
+        self._mapping = self._columns = None
 
     def _cut_unused(self) -> None:
         """Cut off entries of zeros: Apache Kafka makes indexes as large as they may become, and leaves its
@@ -158,7 +162,7 @@ class Index:
         if count >= begin + len(keys):
             return
         if count < self._written:
-            self._columns = None
+            self._forget_mapping()
             os.truncate(self.path, count * self.ENTRY.size)
             self._written = count
         if count >= begin:
@@ -171,7 +175,7 @@ class Index:
         os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644))
         self._memory = (0, array("q"), array("q"))
         self._written = 0
-        self._columns = None
+        self._forget_mapping()
 
     def flush(self) -> None:
         """Write the entries that are only in memory; keep the newest there. Raises OSError."""
@@ -188,13 +192,24 @@ class Index:
             self._written = begin + len(keys)
         surplus = len(keys) - _RUN
         if surplus > 0:
-            self._columns = None
+            self._forget_mapping()
             self._memory = (begin + surplus, keys[surplus:], values[surplus:])
 
     def open_columns(self) -> None:
-        """Have all entries open or in memory, so that the file's name is not needed any more."""
+        """Have all entries open or in memory, so that the file's name is not needed any more. Raises
+        OSError.
+        """
         if self._memory[0]:
-            self.columns()
+            self._map_file()
+
+    def _map_file(self) -> mmap.mmap:
+        mapping = self._mapping
+        if mapping is None:
+            with self.path.open("rb") as file:
+                size_bytes = self._memory[0] * self.ENTRY.size
+                mapping = mmap.mmap(file.fileno(), size_bytes, mmap.MAP_SHARED, mmap.PROT_READ)
+            self._mapping = mapping
+        return mapping
 
     def columns(self) -> tuple[Any, Any]:
         """Keys and values of the entries that are no longer in memory: NumPy arrays over a mapping.
@@ -205,10 +220,7 @@ class Index:
         if columns is None:
             import numpy as np
 
-            with self.path.open("rb") as file:
-                size_bytes = self._memory[0] * self.ENTRY.size
-                mapping = mmap.mmap(file.fileno(), size_bytes, mmap.MAP_SHARED, mmap.PROT_READ)
-            entries = np.frombuffer(mapping, dtype=self.DTYPE)
+            entries = np.frombuffer(self._map_file(), dtype=self.DTYPE)
             columns = (entries["key"], entries["value"])
             for column in columns:
                 if not (column[1:] > column[:-1]).all():

@@ -22,7 +22,7 @@ import fcntl
 import mmap
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kstream.log.open_files import OpenFiles
 
@@ -84,6 +84,31 @@ class Platform:
         other = copy.copy(self)
         other.open_files = OpenFiles(limit)
         return other
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it only does what the system does: then another process may write in its place."""
+        return type(self) is Platform and self._guard is None
+
+    def settings(self) -> dict[str, bool]:
+        """What `of_settings` makes the same of, in another process."""
+        return {name: getattr(self, name) for name in self.__slots__ if name.startswith("has_")} | {
+            "has_pwritev": self._write_vector is not _join_write
+        }
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, bool]) -> Platform:
+        """One that writes as another does."""
+        platform = cls(
+            fallocate=settings["has_fallocate"],
+            fdatasync=settings["has_fdatasync"],
+            sendfile=settings["has_sendfile"],
+            nowait=settings["has_nowait"],
+            pwritev=settings["has_pwritev"],
+            syncfs=settings["has_syncfs"],
+        )
+        platform.has_sync = settings["has_sync"]
+        return platform
 
     def without_sync(self) -> Platform:
         """The same for data that goes with the process that made it."""

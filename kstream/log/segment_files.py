@@ -127,19 +127,20 @@ class SegmentFiles(ABC):
 
         Raises OSError.
         """
-        self._rename(self.txn_index, ".txnindex" + suffix)
-        self._rename(self.index, ".index" + suffix)
-        self._rename(self.time_index, ".timeindex" + suffix)
+        for kind, index in (
+            (".txnindex", self.txn_index),
+            (".index", self._index),
+            (".timeindex", self._time_index),
+        ):
+            path = segment_path(self.directory, self.base_offset, kind + suffix)
+            with contextlib.suppress(FileNotFoundError):  # a transaction index without entries
+                segment_path(self.directory, self.base_offset, kind + self.suffix).rename(path)
+            if index is not None:
+                index.path = path
         self.suffix = suffix
         path = segment_path(self.directory, self.base_offset, ".log" + suffix)
         self.path.rename(path)
         self.path = path
-
-    def _rename(self, index: TransactionIndex | OffsetIndex | TimeIndex, suffix: str) -> None:
-        path = segment_path(self.directory, self.base_offset, suffix)
-        with contextlib.suppress(FileNotFoundError):  # a transaction index without entries
-            index.path.rename(path)
-        index.path = path
 
     def retire(self) -> None:
         """Keep file and indexes open for whoever still searches here: others will soon stand under their

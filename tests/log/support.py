@@ -9,6 +9,8 @@ from typing import Any
 from kstream.log.analysis import Origin
 from kstream.log.cleanable import cleanable
 from kstream.log.compaction import Compaction
+from kstream.log.compaction_job import Outcome
+from kstream.log.compaction_work import CompactionWork
 from kstream.log.config import LogConfig
 from kstream.log.partition import AppendResult, PartitionLog
 from kstream.records.batch import BatchHeader, iter_headers, read_header
@@ -95,15 +97,16 @@ def keyed_batch(*records: tuple[str, str | None], timestamp_ms: int = NOW_MS, **
 
 def compact(
     log: PartitionLog, cleaned_offset: int | None = None, now_ms: int = NOW_MS, **settings: Any
-) -> Compaction:
+) -> Outcome:
     """One round, whether it is worth it or not."""
     compaction = Compaction(log, cleanable(log, cleaned_offset, now_ms), now_ms, **settings)
-    compaction.build_map(no_pause)
-    for group in compaction.groups():
-        removal = compaction.swap(group, compaction.clean(group, no_pause))
+    work = CompactionWork(compaction.job, log.platform)
+    for cleaned in work.run(no_pause):
+        compaction.pin(cleaned)
+        removal = compaction.swap(cleaned)
         log.platform.sync_directory(log.directory)  # as the cleaner does
         removal.finish()
-    return compaction
+    return work.outcome
 
 
 def no_pause(size_bytes: int) -> None:

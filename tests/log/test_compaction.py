@@ -14,6 +14,7 @@ from kstream.errors import ApiError
 from kstream.log.analysis import Origin
 from kstream.log.cleanable import cleanable
 from kstream.log.compaction import Compaction
+from kstream.log.compaction_work import CompactionWork
 from kstream.log.config import LogConfig
 from kstream.log.errors import CompactionAborted
 from kstream.log.offset_map import ENTRY_BYTES
@@ -260,13 +261,12 @@ def test_what_retention_took_is_not_put_back(tmp_path: Path) -> None:
         append(log, keyed_batch(("a", str(number))))
         log.roll(NOW_MS)
     compaction = Compaction(log, cleanable(log, None, NOW_MS), NOW_MS)
-    compaction.build_map(no_pause)
-    (group,) = compaction.groups()
-    cleaned = compaction.clean(group, no_pause)
+    (cleaned,) = CompactionWork(compaction.job, log.platform).run(no_pause)
     log.delete_records(1)
     log.delete_old_segments(NOW_MS).finish()
     with pytest.raises(CompactionAborted):
-        compaction.swap(group, cleaned)
+        compaction.swap(cleaned)
+    assert compaction.has_lost_its_log()
     assert contents(log) == [(1, "a", "1"), (2, "a", "2")]
     assert not list((tmp_path / "t-0").glob("*.cleaned"))
 
@@ -316,9 +316,10 @@ def test_a_pause_may_end_the_round(tmp_path: Path) -> None:
     append(log, keyed_batch(("a", "1"), ("a", "2")))
     log.roll(NOW_MS)
     compaction = Compaction(log, cleanable(log, None, NOW_MS), NOW_MS)
-    compaction.build_map(no_pause)
+    work = CompactionWork(compaction.job, log.platform)
+    work.build_map(no_pause)
     with pytest.raises(Stopped):
-        compaction.clean(compaction.groups()[0], stop)
+        work.clean(work.groups()[0], stop)
     assert not list((tmp_path / "t-0").glob("*.cleaned"))
 
 
