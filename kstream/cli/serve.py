@@ -50,9 +50,9 @@ OK = 0
 MISTAKE = 2
 
 _SWITCH_INTERVAL_S = 0.0002
-"""How long a thread that computes (checking large batches, compaction without a process) keeps the interpreter from the event
-loop, which lets go of it at every system call. With Python's 5 ms a request beside such a thread took 5.7 ms,
-with this 0.1 ms.
+"""How long a thread that computes (checking large batches) keeps the interpreter from the event loop, which
+lets go of it at every system call. With Python's 5 ms a request beside such a thread took 5.7 ms, with this
+0.1 ms.
 """
 
 _GC_THRESHOLD = 10_000
