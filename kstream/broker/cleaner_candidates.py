@@ -24,6 +24,7 @@ from kstream.log.cleanable import (
     sizes_in,
 )
 from kstream.log.config import LogConfig
+from kstream.log.errors import LogStorageError
 from kstream.log.partition import PartitionLog
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,22 @@ class CleanerCandidates:
         self._sizes: dict[UnopenedKey, SegmentSizes] = {}
 
     async def filthiest(self, pause: Pacer) -> tuple[Partition, Cleanable] | None:
-        """The partition with the largest share of dirty bytes, if any is worth a round."""
+        """The partition with the largest share of dirty bytes, if any is worth a round.
+
+        Its dirty part is on the disk: a record that is must not go for one that a power cut may take.
+        """
+        found = await self._find(pause)
+        if found is not None:
+            partition_log = found[0].log
+            try:
+                await trio.to_thread.run_sync(partition_log.flush_rolled)
+            except LogStorageError as error:
+                log.error("not compacted: %s", error)
+                self.excluded.add(partition_log)
+                return None
+        return found
+
+    async def _find(self, pause: Pacer) -> tuple[Partition, Cleanable] | None:
         now_ms = self._broker.clock.now_ms()
         found: tuple[Partition, Cleanable] | None = None
         for partition in self._broker.partitions.opened():

@@ -74,6 +74,8 @@ class LogDirectory:
         self._log_start_offsets = _read_checkpoint(path / LOG_START_OFFSETS)
         self._high_watermarks = _read_checkpoint(path / HIGH_WATERMARKS)
         self._cleaned_offsets = _read_checkpoint(path / CLEANED_OFFSETS)
+        self._forgotten: set[PartitionKey] = set()
+        """Deleted partitions of which the checkpoints on disk may still tell."""
         self.checked_bytes = 0
         """How much of partitions' logs was checked since an unclean stop."""
         self.unrecovered: set[PartitionKey] = set() if self.was_clean else set(self.partition_keys())
@@ -159,7 +161,7 @@ class LogDirectory:
             # if a crash comes before the next checkpoint.
             self._logs.pop(key, None)
             self._forget(key)
-            self._try_checkpoints()
+            self._write_forgotten()
         log = PartitionLog.open(
             path,
             config,
@@ -218,20 +220,23 @@ class LogDirectory:
             key in known
             for known in (
                 self._logs,
+                self._forgotten,
                 self._recovery_points,
                 self._log_start_offsets,
                 self._cleaned_offsets,
             )
         )
 
-    def _try_checkpoints(self) -> None:
+    def _write_forgotten(self) -> None:
         try:
-            self.write_checkpoints()
+            with self._checkpointing:
+                self._write_known()
         except OSError as error:
             raise LogStorageError(f"{self.path}: {error}") from error
 
     def _forget(self, key: PartitionKey) -> None:
         self.unrecovered.discard(key)
+        self._forgotten.add(key)
         for offsets in (
             self._recovery_points,
             self._log_start_offsets,
@@ -277,11 +282,17 @@ class LogDirectory:
             self._recovery_points[key] = log.recovery_point
             self._high_watermarks[key] = log.high_watermark
             self._note_log_start(key, log)
+        self._write_known()
+
+    def _write_known(self) -> None:
+        forgotten = list(self._forgotten)
         self._write_offsets(RECOVERY_POINTS, self._recovery_points)
         self._write_offsets(LOG_START_OFFSETS, self._log_start_offsets)
         self._write_offsets(HIGH_WATERMARKS, self._high_watermarks)
         if self._cleaned_offsets or (self.path / CLEANED_OFFSETS).exists():
             self._write_offsets(CLEANED_OFFSETS, self._cleaned_offsets)
+        self._platform.sync_directory(self.path)
+        self._forgotten.difference_update(forgotten)
 
     def write_log_starts(self) -> None:
         """Write down log starts alone, before a client is told that records are gone. May run in a thread.
@@ -293,9 +304,12 @@ class LogDirectory:
                 if not log.is_deleted:
                     self._note_log_start(key, log)
             self._write_offsets(LOG_START_OFFSETS, self._log_start_offsets)
+            self._platform.sync_directory(self.path)
 
     def _note_log_start(self, key: PartitionKey, log: PartitionLog) -> None:
-        if log.log_start_offset > log.segments[0].base_offset:
+        # Of what retention took away, or an opening began anew, the names may not be on the disk yet.
+        known_offset = 0 if log.directory_changed else log.segments[0].base_offset
+        if log.log_start_offset > known_offset:
             self._log_start_offsets[key] = log.log_start_offset
         else:
             self._log_start_offsets.pop(key, None)
@@ -338,7 +352,6 @@ class LogDirectory:
             self.write_checkpoints()
             if not self.unrecovered and all(log.is_clean for log in self._logs.values()):
                 content = f'{{"version":0,"brokerEpoch":{broker_epoch}}}'
-                self._platform.sync_directory(self.path)
                 replace_file(self.path / CLEAN_SHUTDOWN, content.encode(), sync=self._platform.has_sync)
         finally:
             self._lock.release()

@@ -29,6 +29,7 @@ class LogState:
         "finished_offset",
         "follows_end",
         "fresh_from",
+        "has_completed_indexes",
         "has_cut_file",
         "is_clean",
         "is_deleted",
@@ -61,6 +62,10 @@ class LogState:
         """The end with which all was written that a clean close leaves, -1 before."""
         self.has_cut_file = False
         """Whether reserved space was given back since the last sync, so that the file's end is the log's."""
+        self.has_completed_indexes = False
+        """Whether the active segment's indexes were completed since the last sync, so that a start behind a
+        clean stop believes them.
+        """
         self.recovery_point = opened.recovery_point
         """Everything below is on the disk, not only in the page cache."""
         self.snapshot_offset = opened.snapshot_offset

@@ -64,7 +64,9 @@ class PartitionLog(LogWriter, LogReader):
             )
         except OSError as error:
             raise LogStorageError(f"{directory}: {error}") from error
-        return cls(directory, config, platform, opened)
+        log = cls(directory, config, platform, opened)
+        log.directory_changed = not was_clean  # recovery may have cleared files away, or begun anew
+        return log
 
     def flush(self) -> int:
         """Make everything appended so far durable; returns the offset up to which it is. May run in a thread.
@@ -77,6 +79,7 @@ class PartitionLog(LogWriter, LogReader):
         if (
             end_offset > self.recovery_point
             or self.has_cut_file
+            or self.has_completed_indexes
             or self.directory_changed
             or self.leader_epochs.is_unsynced
         ):
@@ -133,6 +136,8 @@ class PartitionLog(LogWriter, LogReader):
             return
         active = self.segments.active
         self.has_cut_file |= active.file.reserved_bytes != active.size_bytes
+        if active.has_indexes:
+            self.has_completed_indexes = self.directory_changed = True  # the last one of them may be new
         active.seal()
         if self.end_offset > self.segments[0].base_offset:
             self.take_snapshot(self.end_offset)

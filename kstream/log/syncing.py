@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def sync(log: PartitionLog) -> None:
     """Return once every batch that was published before the call is on the disk.
 
-    Indexes of the active segment are left out: an unclean stop rebuilds them. Those of rolled ones are not
-    rebuilt once the recovery point has passed them, so they are synced too.
+    Indexes of the active segment are left out until they are complete: a start rebuilds them unless the stop
+    before was clean. Those of rolled ones are not rebuilt once the recovery point has passed them, so they
+    are synced too.
 
     Raises OSError.
     """
@@ -30,7 +31,7 @@ def sync(log: PartitionLog) -> None:
 def sync_files(log: PartitionLog) -> None:
     """`sync`, but for the names of files and of the directory itself. Raises OSError."""
     sync_segments(log, tuple(log.segments))  # a roll meanwhile only adds what is behind our end
-    log.has_cut_file = False
+    log.has_cut_file = log.has_completed_indexes = False
     epochs = log.leader_epochs
     if epochs.is_unsynced:
         epochs.is_unsynced = False
@@ -44,7 +45,8 @@ def sync_files(log: PartitionLog) -> None:
 
 def mark_synced(log: PartitionLog) -> None:
     """Everything up to the log's end was synced, files and names."""
-    log.leader_epochs.is_unsynced = log.is_new = log.directory_changed = log.has_cut_file = False
+    log.leader_epochs.is_unsynced = log.is_new = log.directory_changed = False
+    log.has_cut_file = log.has_completed_indexes = False
     log.recovery_point = max(log.recovery_point, log.end_offset)
 
 
@@ -64,12 +66,13 @@ def sync_segments(log: PartitionLog, segments: Sequence[Segment]) -> None:
         # indexes may have been completed since, by a roll right behind a flush.
         if number + 1 < len(segments) and segments[number + 1].base_offset < recovery_point:
             continue
-        if is_active and log.end_offset <= recovery_point and not log.has_cut_file:
+        is_completed = not is_active or log.has_completed_indexes
+        if is_active and log.end_offset <= recovery_point and not (log.has_cut_file or is_completed):
             continue
         try:
             file = segment.file  # held, so that nobody closes the descriptor meanwhile
             log.platform.sync_data(file.fd)
-            if not is_active:
+            if is_completed:
                 segment.sync_indexes()
         except FileNotFoundError:
             if segment in list(log.segments):

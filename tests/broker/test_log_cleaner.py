@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 import trio
@@ -13,6 +17,9 @@ from kstream.broker.broker import Broker
 from kstream.broker.cleaner_pace import LoopLoad, Throttle
 from kstream.broker.log_cleaner import LogCleaner
 from kstream.broker.partition import Partition
+from kstream.log.compaction import Compaction
+from kstream.log.platform import Platform
+from kstream.log.retention import Removal
 from kstream.records.batch import iter_headers
 from kstream.records.record import iter_records
 from tests.api.data_plane import (
@@ -84,6 +91,59 @@ def test_the_filthiest_log_is_cleaned_first_and_none_twice(tmp_path: Path) -> No
             await delete(broker, "t")
             await create(broker, "t", **COMPACTED)
             assert broker.directory.cleaned_offset("t", 0) is None
+
+    run(test)
+
+
+def test_what_others_make_way_for_is_on_the_disk_first(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with opened(tmp_path) as broker:
+            await create(broker, "t", **COMPACTED)
+            await fill(broker)
+            log = broker.directory.open_log("t", 0)
+            assert log is not None
+            cleaner = LogCleaner(broker)
+            steps: list[str] = []
+            swap, sync, discard = Compaction.swap, Platform.sync_directory, broker.partitions.discard
+
+            def swapped(*arguments: Any) -> Removal:
+                assert log.recovery_point == log.segments.active.base_offset > 10
+                steps.append("swap")
+                return swap(*arguments)
+
+            def synced(platform: Platform, path: Path) -> None:
+                if path == log.directory:
+                    steps.append("sync")
+                sync(platform, path)
+
+            def discarded(*arguments: Any) -> None:
+                steps.append("unlink")
+                discard(*arguments)
+
+            with (
+                patch.object(Compaction, "swap", swapped),
+                patch.object(Platform, "sync_directory", synced),
+                patch.object(broker.partitions, "discard", discarded),
+            ):
+                assert await cleaner.clean_filthiest()
+            assert steps[0] == "sync"
+            assert len(steps) > 3
+            assert steps[1:] == ["swap", "sync", "unlink"] * (len(steps) // 3)
+
+    run(test)
+
+
+def test_a_log_that_cannot_be_synced_is_not_compacted(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with opened(tmp_path) as broker:
+            await create(broker, "t", **COMPACTED)
+            await fill(broker)
+            log = broker.directory.open_log("t", 0)
+            assert log is not None
+            with patch.object(os, "fdatasync", side_effect=OSError(errno.EIO, "broken")):
+                assert not await LogCleaner(broker).clean_filthiest()
+            assert log.is_offline
+            assert len(await values(broker)) == 20
 
     run(test)
 

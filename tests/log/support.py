@@ -43,7 +43,13 @@ def append(log: PartitionLog, *batches: bytes, **settings: Any) -> AppendResult:
 
 
 def end_transaction(
-    log: PartitionLog, producer_id: int, *, is_commit: bool, epoch: int = 0, coordinator_epoch: int = 0
+    log: PartitionLog,
+    producer_id: int,
+    *,
+    is_commit: bool,
+    epoch: int = 0,
+    coordinator_epoch: int = 0,
+    leader_epoch: int = 0,
 ) -> AppendResult:
     """Append the marker that ends a producer's transaction."""
     marker = end_txn_batch(
@@ -53,7 +59,7 @@ def end_transaction(
         coordinator_epoch=coordinator_epoch,
         timestamp_ms=NOW_MS,
     )
-    return append(log, marker, origin=Origin.COORDINATOR)
+    return append(log, marker, origin=Origin.COORDINATOR, leader_epoch=leader_epoch)
 
 
 def read_headers(
@@ -99,6 +105,7 @@ def compact(
     log: PartitionLog, cleaned_offset: int | None = None, now_ms: int = NOW_MS, **settings: Any
 ) -> Outcome:
     """One round, whether it is worth it or not."""
+    log.flush_rolled()  # as the cleaner does
     compaction = Compaction(log, cleanable(log, cleaned_offset, now_ms), now_ms, **settings)
     work = CompactionWork(compaction.job, log.platform)
     for cleaned in work.run(no_pause):

@@ -246,6 +246,27 @@ def test_a_recreated_partition_begins_anew(tmp_path: Path) -> None:
     directory.close()
 
 
+@pytest.mark.parametrize("was_open", [True, False])
+def test_a_partition_made_anew_right_behind_a_deletion_outlives_a_kill(
+    tmp_path: Path, was_open: bool
+) -> None:
+    directory = LogDirectory.open(tmp_path)
+    log = open_partition(directory)
+    append(log, batch_of(5))
+    log.delete_records(4)
+    directory.write_checkpoints()
+    if not was_open:
+        directory.close()
+        directory = LogDirectory.open(tmp_path)
+    assert directory.delete_partition("orders", 0) is not None
+    append(open_partition(directory), batch_of(3))
+    directory.abandon()
+    directory = LogDirectory.open(tmp_path)
+    again = open_partition(directory)
+    assert (again.log_start_offset, again.end_offset) == (0, 3)
+    directory.close()
+
+
 def test_topic_ids_are_in_kafkas_file(tmp_path: Path) -> None:
     directory = LogDirectory.open(tmp_path)
     log = open_partition(directory)

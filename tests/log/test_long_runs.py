@@ -9,14 +9,14 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.log.test_model import LogAndModel
-from tests.log.test_power_cuts import SEEDS, STEPS, cut_at_any_time, cut_behind_a_stop, cut_twice
+from tests.log.test_power_cuts import LIVES, POLICIES, SEEDS, Plan, cut_again_and_again
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,10 @@ def test_the_log_and_its_model() -> None:
         run_state_machine_as_test(seed(number)(type(f"Seed{number}", (LogAndModel,), {})), settings=SETTINGS)
 
 
-@pytest.mark.parametrize("cut", [cut_at_any_time, cut_behind_a_stop, cut_twice])
-def test_power_cuts(cut: Callable[[list[str], int], None]) -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+def test_power_cuts(policy: str) -> None:
+    def cut(lives: list[Plan], chance: int) -> None:
+        cut_again_and_again(policy, lives, chance)
+
     for number in seeds():
-        seed(number)(SETTINGS(given(steps=STEPS, seed=SEEDS)(cut)))()
+        seed(number)(SETTINGS(given(lives=LIVES, chance=SEEDS)(cut)))()
