@@ -237,7 +237,11 @@ async def _read(reading: Reading, budget_bytes: int, read_committed: bool, min_o
         if not min_one_batch:
             return  # the answer is full: what is here has to wait for the next one
     found = await partition.read(
-        wanted.fetch_offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch
+        wanted.fetch_offset,
+        size_bytes_max,
+        end_offset=end_offset,
+        min_one_batch=min_one_batch,
+        with_transactions=read_committed,
     )
     if len(found):
         reading.found = found

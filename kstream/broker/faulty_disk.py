@@ -92,12 +92,22 @@ class SlowReplica:
         )
 
     async def read(
-        self, offset: int, size_bytes_max: int, *, end_offset: int, min_one_batch: bool
+        self,
+        offset: int,
+        size_bytes_max: int,
+        *,
+        end_offset: int,
+        min_one_batch: bool,
+        with_transactions: bool = False,
     ) -> LogSlice:
         """As the replica."""
         await self._wait()
         return await self.replica.read(
-            offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch
+            offset,
+            size_bytes_max,
+            end_offset=end_offset,
+            min_one_batch=min_one_batch,
+            with_transactions=with_transactions,
         )
 
     async def flush(self) -> int:

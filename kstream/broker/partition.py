@@ -183,15 +183,27 @@ class Partition:
         return result
 
     async def read(
-        self, offset: int, size_bytes_max: int, *, end_offset: int, min_one_batch: bool
+        self,
+        offset: int,
+        size_bytes_max: int,
+        *,
+        end_offset: int,
+        min_one_batch: bool,
+        with_transactions: bool = False,
     ) -> LogSlice:
         """Bytes from the batch that contains `offset`, up to `end_offset` (exclusive).
+
+        `with_transactions`: `log.aborted_transactions` will be asked, and is not to wait for the disk.
 
         Raises:
             OffsetOutOfRange: `offset` is before the log's start or behind its end.
         """
         return await self.replica.read(
-            offset, size_bytes_max, end_offset=end_offset, min_one_batch=min_one_batch
+            offset,
+            size_bytes_max,
+            end_offset=end_offset,
+            min_one_batch=min_one_batch,
+            with_transactions=with_transactions,
         )
 
     def _wake(self, size_bytes: int) -> None:

@@ -18,6 +18,7 @@ from kstream.log.errors import LogStorageError
 from kstream.log.partition import AppendResult, Origin, PartitionLog
 from kstream.log.scanning import cold_scan
 from kstream.log.slices import LogSlice
+from kstream.log.txn_index import CorruptTransactionIndex
 from kstream.records.batch import BatchHeader
 
 # Cold reads and flushes share the disk: more threads than this only make its queue longer.
@@ -67,7 +68,13 @@ class Replica(Protocol):
     ) -> AppendResult: ...
 
     async def read(
-        self, offset: int, size_bytes_max: int, *, end_offset: int, min_one_batch: bool
+        self,
+        offset: int,
+        size_bytes_max: int,
+        *,
+        end_offset: int,
+        min_one_batch: bool,
+        with_transactions: bool = False,
     ) -> LogSlice: ...
 
     async def flush(self) -> int: ...
@@ -112,10 +119,16 @@ class LocalReplica:
         return self.log.append(buffer, headers, leader_epoch=leader_epoch, now_ms=now_ms)
 
     async def read(
-        self, offset: int, size_bytes_max: int, *, end_offset: int, min_one_batch: bool
+        self,
+        offset: int,
+        size_bytes_max: int,
+        *,
+        end_offset: int,
+        min_one_batch: bool,
+        with_transactions: bool = False,
     ) -> LogSlice:
         """Find the bytes from the batch that contains `offset`; bring them into the page cache in a thread if
-        cold.
+        cold, and likewise what answers `aborted_transactions`, if that will be asked.
 
         Raises:
             OffsetOutOfRange: the log does not have that offset.
@@ -134,7 +147,11 @@ class LocalReplica:
             if len(found) and not found.is_resident():
                 ahead_bytes = self._ahead_of(found)
                 await trio.to_thread.run_sync(_warm, found, ahead_bytes, limiter=disk_limiter())
-        except OSError as error:
+            if with_transactions:
+                cold = log.cold_transactions(offset, found)
+                if cold is not None:
+                    await trio.to_thread.run_sync(cold, limiter=disk_limiter())
+        except (OSError, CorruptTransactionIndex) as error:
             found.release()
             raise LogStorageError(f"{log.directory}: {error}") from error
         except BaseException:

@@ -250,7 +250,11 @@ async def _read(
     while True:
         try:
             found = await partition.read(
-                offset, size_bytes, end_offset=end_offset, min_one_batch=min_one_batch
+                offset,
+                size_bytes,
+                end_offset=end_offset,
+                min_one_batch=min_one_batch,
+                with_transactions=wanted.is_read_committed,
             )
         except OffsetOutOfRange as error:
             # The log lost its beginning while it was read.

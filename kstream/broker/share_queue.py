@@ -85,7 +85,13 @@ class PartitionQueue:
         partition, queue = self._partition, self.queue
         begin = queue.looked_to
         try:
-            found = await partition.read(begin, _READ_BYTES, end_offset=end_offset, min_one_batch=True)
+            found = await partition.read(
+                begin,
+                _READ_BYTES,
+                end_offset=end_offset,
+                min_one_batch=True,
+                with_transactions=is_read_committed,
+            )
         except OffsetOutOfRange as error:
             raise ApiError(ErrorCode.NOT_LEADER_OR_FOLLOWER) from error
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kstream.log import timestamps
 from kstream.log.errors import LogStorageError, OffsetOutOfRange
 from kstream.log.log_state import LogState
@@ -71,6 +73,10 @@ class LogReader(LogState):
     def aborted_transactions(self, offset: int, found: LogSlice) -> list[AbortedTransaction]:
         """Aborted transactions that a read_committed reader of `found`, read from `offset`, must know."""
         return self.segments.aborted_transactions(offset, found, self.end_offset)
+
+    def cold_transactions(self, offset: int, found: LogSlice) -> Callable[[], None] | None:
+        """What a thread is to do first, so that `aborted_transactions` reads no file; None for nothing."""
+        return self.segments.cold_transactions(offset, found)
 
     def offset_for_timestamp(self, timestamp_ms: int) -> timestamps.OffsetAndTimestamp | None:
         """The first record at or after a time: (offset, timestamp); None if there is none."""

@@ -66,6 +66,8 @@ class Segment(SegmentSearch):
         segment._file.cut(0)
         if not suffix:
             platform.open_files.note(segment)
+            # While it grows nobody may load it in a thread.
+            segment.txn_index.load()
         return segment
 
     def clear_indexes(self) -> tuple[OffsetIndex, TimeIndex]:

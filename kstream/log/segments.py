@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import overload
 
@@ -142,9 +143,37 @@ class SegmentList:
                 break
         return aborted
 
+    def cold_transactions(self, offset: int, found: LogSlice) -> Callable[[], None] | None:
+        """What a thread is to do before `aborted_transactions(offset, found)`, so that it reads no file; None
+        where it would read none. HOT.
+        """
+        if not found.size_bytes or found.segment_base_offset == self.active.base_offset:
+            return None  # the active segment's are loaded always
+        number = self.number_of(found.segment_base_offset)
+        behind = self._segments[number:]
+        bound = behind[1].base_offset
+        for segment in behind:
+            index = segment.txn_index
+            if not index.is_loaded:
+                return partial(_load_transactions, behind, offset, bound)
+            if index.completes(offset, bound):
+                break
+        return None
+
     def _bound_behind(self, number: int, found: LogSlice, log_end_offset: int) -> int:
         """An offset at or behind the end of a slice of that segment."""
         bound = self._segments[number].offset_bound_behind(found.position + found.size_bytes)
         if bound is not None:
             return bound
         return log_end_offset if number + 1 == len(self._segments) else self._bases[number + 1]
+
+
+def _load_transactions(segments: Sequence[Segment], offset: int, bound: int) -> None:
+    """Load the transaction indexes that say which transactions overlap `offset` to `bound`. For a thread.
+
+    Raises OSError, CorruptTransactionIndex.
+    """
+    for segment in segments:
+        segment.txn_index.load()
+        if segment.txn_index.completes(offset, bound):
+            return

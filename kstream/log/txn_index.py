@@ -27,6 +27,7 @@ ENTRY_BYTES = _ENTRY.size
 _LAST_OFFSET = struct.Struct(">q")
 _LAST_OFFSET_POSITION = struct.calcsize(">hqq")
 _BEHIND_LAST_OFFSET = ENTRY_BYTES - _LAST_OFFSET_POSITION
+_BEHIND_LAST_STABLE_OFFSET = ENTRY_BYTES - struct.calcsize(">hqqq")
 
 
 class CorruptTransactionIndex(KstreamError):
@@ -54,6 +55,11 @@ class TransactionIndex:
         self.path = path
         self._content: bytearray | None = None
         self._written_bytes = 0
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether questions are answered from memory."""
+        return self._content is not None
 
     def load(self) -> None:
         """Read the file now, which else the first question does. Raises as `entries`, and OSError."""
@@ -85,6 +91,14 @@ class TransactionIndex:
         return (
             not content or _LAST_OFFSET.unpack_from(content, len(content) - _BEHIND_LAST_OFFSET)[0] < offset
         )
+
+    def completes(self, first_offset: int, upper_bound_offset: int) -> bool:
+        """Whether `collect` is going to say that later segments are done."""
+        if self.ends_before(first_offset):
+            return False
+        content = self._loaded()
+        (stable,) = _LAST_OFFSET.unpack_from(content, len(content) - _BEHIND_LAST_STABLE_OFFSET)
+        return int(stable) >= upper_bound_offset
 
     def append(self, entry: AbortedTransaction) -> None:
         """Add one, on file at once if that can be written, else with `flush`."""

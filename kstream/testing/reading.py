@@ -20,7 +20,9 @@ async def committed_records(
     end_offset = partition.last_stable_offset
     offset = max(partition.log.log_start_offset, start or 0)
     while offset < end_offset and (count_max is None or len(events) < count_max):
-        found = await partition.read(offset, _READ_BYTES, end_offset=end_offset, min_one_batch=True)
+        found = await partition.read(
+            offset, _READ_BYTES, end_offset=end_offset, min_one_batch=True, with_transactions=True
+        )
         aborted = partition.log.aborted_transactions(offset, found)
         buffer = found.view()
         position, begin = 0, offset

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
+import pytest
 import trio
 
 from kstream.broker.replica import READ_AHEAD_BYTES, LocalReplica
 from kstream.log.config import LogConfig
+from kstream.log.errors import LogStorageError
 from kstream.log.partition import PartitionLog
 from kstream.log.platform import Platform
 from kstream.log.scanning import cold_scan
-from tests.log.support import append, batch_of, open_log
+from tests.log.support import append, batch_of, end_transaction, open_log
 
 BATCH_BYTES = len(batch_of(1))
 
@@ -140,3 +144,81 @@ def test_a_search_maps_nothing(tmp_path: Path) -> None:
     assert disk.mappings == before
     assert log.read(0, 1).first_offset == 0
     assert disk.mappings == before + 1, "whoever wants the bytes themselves maps"
+
+
+def aborting_log(directory: Path) -> PartitionLog:
+    """Several segments, each with aborted transactions, opened again after a clean stop."""
+    config = LogConfig(segment_bytes=BATCH_BYTES * 10)
+    log = open_log(directory, config)
+    for number in range(40):
+        append(log, batch_of(1, producer_id=1, producer_epoch=0, base_sequence=number, is_transactional=True))
+        end_transaction(log, 1, is_commit=number % 3 == 0)
+    log.close()
+    return open_log(directory, config, was_clean=True)
+
+
+def test_the_event_loop_never_reads_a_transaction_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = aborting_log(tmp_path / "t-0")
+    assert len(log.segments) > 4
+    expected = aborting_log(tmp_path / "t-1")
+    loop = threading.get_ident()
+    opened = Path.open
+    readers: list[int] = []
+
+    def noted(path: Path, *arguments: Any, **keywords: Any) -> Any:
+        if path.suffix == ".txnindex" and path.parent == log.directory:
+            readers.append(threading.get_ident())
+        return opened(path, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, "open", noted)
+
+    async def test() -> None:
+        replica = LocalReplica(log)
+        for offset in [segment.base_offset + 1 for segment in log.segments] + [0]:
+            found = await replica.read(
+                offset, 1 << 20, end_offset=log.end_offset, min_one_batch=True, with_transactions=True
+            )
+            told = log.aborted_transactions(offset, found)
+            assert told == expected.aborted_transactions(offset, expected.read(offset, 1 << 20))
+            assert told
+        assert all(segment.txn_index.is_loaded for segment in log.segments)
+
+    trio.run(test)
+    assert len(readers) == len(log.segments) - 1, "each once, and the active one's when the log was opened"
+    assert loop not in readers
+
+
+def test_a_new_segment_s_transaction_index_needs_no_loading(tmp_path: Path) -> None:
+    """A thread that loaded it while markers are appended would lose some."""
+    log = aborting_log(tmp_path / "t-0")
+    segments = len(log.segments)
+    number = 40
+    while len(log.segments) == segments:
+        append(log, batch_of(1, producer_id=1, producer_epoch=0, base_sequence=number, is_transactional=True))
+        number += 1
+    assert log.segments.active.txn_index.is_loaded
+
+
+def test_plain_readers_load_no_transaction_index(tmp_path: Path) -> None:
+    log = aborting_log(tmp_path / "t-0")
+
+    async def test() -> None:
+        await LocalReplica(log).read(0, 1 << 20, end_offset=log.end_offset, min_one_batch=True)
+
+    trio.run(test)
+    assert [segment.txn_index.is_loaded for segment in log.segments[:-1]] == [False] * (len(log.segments) - 1)
+
+
+def test_a_transaction_index_that_is_none_is_a_storage_error(tmp_path: Path) -> None:
+    log = aborting_log(tmp_path / "t-0")
+    log.segments[0].txn_index.path.write_bytes(b"odd")
+
+    async def test() -> None:
+        with pytest.raises(LogStorageError, match="not a whole number of entries"):
+            await LocalReplica(log).read(
+                0, 1 << 20, end_offset=log.end_offset, min_one_batch=True, with_transactions=True
+            )
+
+    trio.run(test)
