@@ -45,7 +45,7 @@ class CannedFetch:
     def _scan(self) -> None:
         position = 0
         size = os.fstat(self._segment.fileno()).st_size
-        self._end_offset = 0
+        self.end_offset = 0
         while position + 61 <= size:
             head = os.pread(self._segment.fileno(), 27, position)
             base_offset, length, _epoch, _magic, _crc, _attributes, last_delta = struct.unpack(
@@ -55,7 +55,7 @@ class CannedFetch:
                 break  # reserved space behind the last batch
             self._offsets.append(base_offset)
             self._positions.append(position)
-            self._end_offset = base_offset + last_delta + 1
+            self.end_offset = base_offset + last_delta + 1
             position += 12 + length
         self._positions.append(position)
 
@@ -110,13 +110,13 @@ class CannedFetch:
         _count, _partition, offset, size_max = struct.unpack_from(">iiqi", request, body + 23 + topic_length)
         first = max(0, bisect.bisect_right(self._offsets, offset) - 1)
         start = self._positions[first]
-        if offset >= self._end_offset:
+        if offset >= self.end_offset:
             size = 0
         else:
             last = max(first + 1, bisect.bisect_right(self._positions, start + size_max) - 1)
             size = self._positions[last] - start
         name = struct.pack(f">iih{len(self._topic)}s", 0, 1, len(self._topic), self._topic)
-        head = name + struct.pack(">iihqqii", 1, 0, 0, self._end_offset, self._end_offset, 0, size)
+        head = name + struct.pack(">iihqqii", 1, 0, 0, self.end_offset, self.end_offset, 0, size)
         connection.sendall(struct.pack(">ii", 4 + len(head) + size, correlation_id) + head, socket.MSG_MORE)
         while size > 0:
             sent = os.sendfile(connection.fileno(), self._segment.fileno(), start, size)

@@ -1,12 +1,15 @@
 """Latency beside heavy work in the same server: a replay from the disk, and a running compaction.
 
-Each turn measures the same requests alone first, so that the ratio of the two is the server's own.
+Each turn measures the same requests alone first, and once more while the same bytes are replayed from another
+process: disk, processors and the replaying client have the same to do then, so that the difference is the
+server's own.
 """
 
 from __future__ import annotations
 
 import time
 
+from benchmarks.canned_fetch import CannedFetch
 from benchmarks.cold_files import evict
 from benchmarks.goals import ANY, AtMost, Times
 from benchmarks.keyed import alter, cleaned_at_s, fill, is_cleaned
@@ -27,16 +30,29 @@ def beside_replay(turn: Turn) -> Values:
     records = turn.scale.cold_bytes // KIB
     with turn.topic() as topic, turn.topic() as replayed:
         turn.load.produce(turn.bootstrap, replayed, records=records, size=KIB)
+        folder = turn.data_dir / f"{replayed}-0"
 
         def replay() -> None:
-            evict(turn.data_dir / f"{replayed}-0")
+            evict(folder)
             turn.load.bare_fetch(turn.bootstrap, replayed, records=records)
 
         rate = shared_rate(turn, topic, FEW)
         alone = at_rate(turn, topic, FEW, rate)
+        with CannedFetch(min(folder.glob("*.log")), replayed) as other:
+
+            def replay_apart() -> None:
+                evict(folder)
+                turn.load.bare_fetch(other.bootstrap, replayed, records=min(records, other.end_offset))
+
+            with turn.beside(replay_apart):
+                apart = at_rate(turn, topic, FEW, rate)
         with turn.beside(replay):
             sample = at_rate(turn, topic, FEW, rate)
-    return _values("latency-replay", sample, alone)
+    return {
+        **_values("latency-replay", sample, alone),
+        "latency-replay-apart-p99": apart.p99_us,
+        "latency-replay-p99-times-apart": sample.p99_us / apart.p99_us,
+    }
 
 
 def beside_compaction(turn: Turn) -> Values:
@@ -69,8 +85,14 @@ PARTS = [
     Part(
         name="latency-replay",
         doc="One-record requests of 16 connections at a fixed rate, beside a replay of 5 GB from the disk;"
-        " p99 as many times that without it",
-        measures=_measures("latency-replay", 2.0),
+        " p99 as many times that without it, and that beside the same replay from another process",
+        measures=(
+            *_measures("latency-replay", 2.0),
+            Measure("latency-replay-apart-p99", "µs", False),
+            Measure(
+                "latency-replay-p99-times-apart", "times with the replay apart", False, goals=(AtMost(2.0),)
+            ),
+        ),
         run=beside_replay,
         rounds=3,
         not_for={"kfake": _IN_MEMORY, "tansu": _IN_MEMORY},
