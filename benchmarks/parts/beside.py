@@ -31,6 +31,7 @@ def beside_replay(turn: Turn) -> Values:
     with turn.topic() as topic, turn.topic() as replayed:
         turn.load.produce(turn.bootstrap, replayed, records=records, size=KIB)
         folder = turn.data_dir / f"{replayed}-0"
+        evict(folder)  # to write a gigabyte out is no part of reading it
 
         def replay() -> None:
             evict(folder)
