@@ -112,17 +112,20 @@ class Housekeeping:
                 log.error("checkpoints were not written: %s", error)
 
     async def _flush_forever(self) -> None:
-        """`flush.ms`: sync what has waited that long. And count what connections could not."""
         while True:
             await trio.sleep(_FLUSH_CHECK_S)
-            self._broker.stats.fold_full()
-            now_ms = self._broker.clock.now_ms()
-            for partition in self._broker.partitions.opened():
-                if partition.must_flush(now_ms):
-                    try:
-                        await partition.replica.flush()
-                    except LogStorageError as error:
-                        log.error("%s-%d was not flushed: %s", partition.topic_name, partition.index, error)
+            self._broker.stats.fold_full()  # what connections could not count
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Sync what has waited as long as `flush.ms` allows."""
+        now_ms = self._broker.clock.now_ms()
+        for partition in self._broker.partitions.opened():
+            if partition.must_flush(now_ms):
+                try:
+                    await partition.replica.flush()
+                except LogStorageError as error:
+                    log.error("%s-%d was not flushed: %s", partition.topic_name, partition.index, error)
 
     async def _unlink_forever(self) -> None:
         while True:

@@ -220,12 +220,14 @@ class Partition:
 
     def must_flush(self, now_ms: int) -> bool:
         """Whether records have waited for the disk as long as `flush.ms` allows; asked every now and then."""
-        if self.log.config.flush_ms == INT64_MAX or self.replica.flushed_offset >= self.log.end_offset:
+        log = self.log
+        never = log.is_offline or log.config.flush_ms == INT64_MAX
+        if never or self.replica.flushed_offset >= log.end_offset:
             self._unflushed_since_ms = None
             return False
         if self._unflushed_since_ms is None:
             self._unflushed_since_ms = now_ms
-        if now_ms - self._unflushed_since_ms < self.log.config.flush_ms:
+        if now_ms - self._unflushed_since_ms < log.config.flush_ms:
             return False
         self._unflushed_since_ms = None
         return True

@@ -275,10 +275,11 @@ class LogDirectory:
                     del self._logs[key]
                     self._forget(key)
                 continue
-            try:
-                log.flush_rolled()
-            except LogStorageError as error:
-                _log.warning("%s keeps its recovery point: %s", log.directory, error)
+            if not log.is_offline:  # which was said when it went
+                try:
+                    log.flush_rolled()
+                except LogStorageError as error:
+                    _log.warning("%s keeps its recovery point: %s", log.directory, error)
             self._recovery_points[key] = log.recovery_point
             self._high_watermarks[key] = log.high_watermark
             self._note_log_start(key, log)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+
+import pytest
 
 from kstream.broker.broker import Broker
 from kstream.broker.housekeeping import Housekeeping
 from kstream.clock import ManualClock
+from kstream.errors import ErrorCode
+from kstream.web.metrics.families import Families
+from kstream.web.metrics.topics import add_topics
 from tests.api.data_plane import (
     NOW_MS,
     batch,
@@ -104,6 +111,58 @@ def test_so_many_records_wait_for_the_disk_at_most(tmp_path: Path) -> None:
             assert waiting == [2, 4, 0, 2, 4, 0]
 
     run(test)
+
+
+def test_records_wait_for_the_disk_for_so_long_at_most(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with opened(tmp_path) as broker:
+            await create(broker, "t", flush_ms="5000")
+            housekeeping = Housekeeping(broker)
+            log = (await broker.partitions.get("t", 0)).log
+            await produced(broker, batch(b"a", b"b"))
+            await housekeeping.flush()  # from here on they are known to wait
+            for waited_ms, recovery_point in ((4999, 0), (1, 2)):
+                advance(broker, waited_ms)
+                await housekeeping.flush()
+                assert log.recovery_point == recovery_point
+
+    run(test)
+
+
+def test_a_disk_that_fails_is_named_once_and_never_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    syncs: list[int] = []
+
+    def broken(fd: int) -> None:
+        syncs.append(fd)
+        raise OSError(errno.EIO, "Input/output error")
+
+    async def test() -> None:
+        async with opened(tmp_path) as broker:
+            await create(broker, "t", flush_ms="5000", internal_segment_bytes="300")
+            housekeeping = Housekeeping(broker)
+            for _ in range(10):
+                await produced(broker, batch(b"a", b"b"))
+            with monkeypatch.context() as disk:
+                disk.setattr(os, "fdatasync", broken)
+                for _ in range(4):
+                    await housekeeping.flush()
+                    advance(broker, 5000)
+                broker.directory.write_checkpoints()
+            broker.directory.write_checkpoints()
+            assert (await produced(broker, batch(b"c"))).error_code == ErrorCode.KAFKA_STORAGE_ERROR
+            assert only(await fetched(broker, fetch_request(19))).high_watermark == 20
+            families = Families()
+            await add_topics(families, broker)
+            shown = {sample.name: sample.value for metric in families.collect() for sample in metric.samples}
+            assert shown["kafka_server_replicamanager_offlinereplicacount"] == 1
+
+    run(test)
+    assert len(syncs) == 1
+    said = [record for record in caplog.records if "is offline until" in record.message]
+    assert len(said) == 1
+    assert not [record for record in caplog.records if "keeps its recovery point" in record.message]
 
 
 def test_partitions_that_nobody_opened_expire_too(tmp_path: Path) -> None:
