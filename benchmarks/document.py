@@ -4,7 +4,8 @@
                "failed": {peer: reason}, "values": {measure: {peer: [..]}}, "server_cpu_seconds": {..}}, ..},
      "not_measured": {peer: reason}}
 
-A run replaces the parts that it ran and leaves the others.
+A run replaces the parts that it ran and leaves the others, and those in which kstream failed if they were
+measured before: what failed, and with what, is told at the end of a run.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.goals import KSTREAM
 from benchmarks.load import FETCH_SETTINGS, ONE_RECORD_SETTINGS, PRODUCE_SETTINGS
 from benchmarks.measures import Results
 from benchmarks.part import Measure, Part
@@ -33,12 +35,21 @@ def merged(
     document: Mapping[str, Any], run: Run, parts: Sequence[Part], facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """`document` with the parts of `run` in place of what it had of them."""
-    told = {part.name: _part(run, part, facts) for part in parts if part.name in run.seconds}
+    told = {
+        part.name: _part(run, part, facts)
+        for part in parts
+        if part.name in run.seconds and not (_has_failed(run, part) and part.name in document["parts"])
+    }
     return {
         "parts": {**document["parts"], **told},
         "not_measured": {**document["not_measured"], **facts["not_measured"], **run.missing},
         "settings": {"produce": PRODUCE_SETTINGS, "one record": ONE_RECORD_SETTINGS, "fetch": FETCH_SETTINGS},
     }
+
+
+def _has_failed(run: Run, part: Part) -> bool:
+    """Whether there is nothing of kstream's to tell, the reason aside."""
+    return KSTREAM in run.failed.get(part.name, {})
 
 
 def _part(run: Run, part: Part, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,13 +56,14 @@ class CleanerCandidates:
     async def filthiest(self, pause: Pacer) -> tuple[Partition, Cleanable] | None:
         """The partition with the largest share of dirty bytes, if any is worth a round.
 
-        Its dirty part is on the disk: a record that is must not go for one that a power cut may take.
+        All of it is on the disk: neither a record nor a producer's last sequence must go for one that a power
+        cut may take.
         """
         found = await self._find(pause)
         if found is not None:
             partition_log = found[0].log
             try:
-                await trio.to_thread.run_sync(partition_log.flush_rolled)
+                await trio.to_thread.run_sync(partition_log.flush)
             except LogStorageError as error:
                 log.error("not compacted: %s", error)
                 self.excluded.add(partition_log)

@@ -15,7 +15,8 @@ from kstream.cli.output import AsJson, print_json, print_rows, say
 from kstream.cli.share_groups import ShareGroups
 from kstream.replay.clients import new_consumer
 from kstream.replay.errors import Refused, ReplayError
-from kstream.replay.moments import Range, parse_moment
+from kstream.replay.moments import Kind, Moment, Range, parse_moment
+from kstream.replay.spans import Span
 from kstream.replay.topic_source import consumer_settings, partition_indexes, resolve
 from kstream.wire.messages.share_group_describe import DescribedGroup
 
@@ -50,6 +51,7 @@ def describe(group: str, /, *, as_json: AsJson = False, cluster: Cluster | None 
     group
         The group.
     """
+    _check_named(group)
     cluster = cluster or Cluster()
     found = consumer_groups.find(cluster, group)
     if found is None:
@@ -74,6 +76,11 @@ def describe(group: str, /, *, as_json: AsJson = False, cluster: Cluster | None 
     positions = consumer_groups.positions_of(cluster, group, owners)
     columns = ["topic", "partition", "position", "end", "lag", "member"]
     _print_group(group, fields, members, positions, columns, as_json=as_json)
+
+
+def _check_named(*groups: str) -> None:
+    if "" in groups:
+        raise ReplayError("the name of a group cannot be empty")
 
 
 def _print_shared(found: DescribedGroup, positions: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -131,6 +138,7 @@ def reset(
     to
         Where to: beginning, end, an offset, -100 (from the end), a time or how long ago (-1h).
     """
+    _check_named(group)
     cluster = cluster or Cluster()
     moment = parse_moment(to, time.time_ns() // 1_000_000)
     with closing(ShareGroups(cluster)) as shares:
@@ -159,7 +167,7 @@ def _resolved(cluster: Cluster, topics: list[str], span: Range) -> dict[tuple[st
     consumer = new_consumer(consumer_settings(cluster.bootstrap, True, cluster.settings()))
     try:
         return {
-            (name, index): found.start
+            (name, index): _within(f"{name}-{index}", found, span.start)
             for name in topics
             for index, found in resolve(
                 consumer, name, partition_indexes(consumer, name, cluster.bootstrap), span
@@ -167,6 +175,15 @@ def _resolved(cluster: Cluster, topics: list[str], span: Range) -> dict[tuple[st
         }
     finally:
         consumer.close()
+
+
+def _within(partition: str, found: Span, wanted: Moment) -> int:
+    """Where a partition begins or ends if the offset that is wanted is beyond, as Kafka's tool does."""
+    offset = min(found.start, found.end)
+    if wanted.kind is Kind.OFFSET and offset != wanted.number:
+        edge = "ends" if offset < wanted.number else "begins"
+        say(f"{partition} {edge} at offset {offset}: that is taken in place of {wanted.number}")
+    return offset
 
 
 @app.command
@@ -186,6 +203,7 @@ def forget(
     group
         The group.
     """
+    _check_named(group)
     cluster = cluster or Cluster()
     with closing(ShareGroups(cluster)) as shares:
         if shares.find(group) is not None:
@@ -207,6 +225,7 @@ def delete(*groups: str, cluster: Cluster | None = None) -> None:
     cluster = cluster or Cluster()
     if not groups:
         raise ReplayError("name the groups to delete")
+    _check_named(*groups)
     for name, future in cluster.admin().delete_consumer_groups(list(groups)).items():
         cluster.ask(future, f"delete {name}")
         say(f"deleted {name}")

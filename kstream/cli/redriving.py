@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from kstream.shares.queue.entries import REDRIVEN
 _HEADERS = "__dlq.errors."
 _NOTE_LENGTH_MAX = 4_000
 """Kafka's `offset.metadata.max.bytes` is 4,096."""
+_NOTED = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
+_NOTED_MAX = 10_000_000
 _POLL_S = 5.0
 _SEND_S = 30.0
 
@@ -30,11 +33,17 @@ class Redriven:
     """
 
     def __init__(self, position: int, note: str = "") -> None:
+        """Raises `ReplayError` for a note that nobody here wrote."""
         self.position = position
         self._beyond: set[int] = set()
         for part in filter(None, note.split(",")):
-            first, _, last = part.partition("-")
-            self._beyond.update(range(int(first), int(last or first) + 1))
+            found = _NOTED.fullmatch(part)
+            first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, _NOTED_MAX)
+            if last - first >= _NOTED_MAX:
+                raise ReplayError(
+                    f"the position's metadata say {note[:40]!r}, not which letters are done with"
+                )
+            self._beyond.update(range(first, last + 1))
         self._advance()
 
     def __contains__(self, offset: int) -> bool:
@@ -100,7 +109,10 @@ class Letters:
         index = committed.partition
         begin, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, index), _POLL_S)
         at = max(committed.offset, begin)
-        redriven = self._redriven[index] = Redriven(at, committed.metadata or "")
+        try:
+            redriven = self._redriven[index] = Redriven(at, committed.metadata or "")
+        except ReplayError as foreign:
+            raise ReplayError(f"redrive.{self._group}, {self._topic}-{index}: {foreign}") from None
         self._consumer.assign([TopicPartition(self._topic, index, at)])
         while at < end:
             message = self._consumer.poll(_POLL_S)

@@ -125,6 +125,9 @@ def test_a_run_replaces_its_parts_in_the_document_and_leaves_the_others(tmp_path
     document = read(tmp_path / "none.json")
     for value, name in ((1.0, "one"), (2.0, "two"), (3.0, "one")):
         document = merged(document, ran(value, name), [part(name)], facts)
+    failed = ran(9.0, "one")
+    failed.failed["one"] = {"kstream": "no answer"}
+    document = merged(document, failed, [part("one")], facts)
     path = tmp_path / "results.json"
     path.write_text(as_json(document))
     measures = {name: Measure(name, "MB/s", True) for name in ("one", "two")}

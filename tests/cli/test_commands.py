@@ -198,6 +198,9 @@ def test_group_from_its_first_record_to_its_end(kstream: Run, topic: str) -> Non
     assert kstream("groups", "describe", topic, "--json").json["lag"] == 0
     assert kstream("groups", "reset", topic, "--to", "-1").code == 0
     assert kstream("groups", "describe", topic, "--json").json["lag"] == 1
+    beyond = kstream("groups", "reset", topic, "--to", "999")
+    assert f"{topic}-1 ends at offset 3: that is taken in place of 999\n" in beyond.err
+    assert kstream("groups", "describe", topic, "--json").json["lag"] == 0
     assert kstream("groups", "delete", topic).code == 0
     assert kstream("groups", "delete", topic).code == 4
     gone = kstream("groups", "describe", topic)
@@ -357,6 +360,9 @@ def test_bench_measures_and_cleans_up(kstream: Run) -> None:
         (["topics", "list", "--client", "no.such=1"], 2, "no.such"),
         (["configs", "set", "topic", "t", "x"], 2, "x: write KEY=VALUE"),
         (["groups", "reset", "nobody", "--to", "end"], 2, "name the topics with --topic"),
+        (["groups", "describe", ""], 2, "the name of a group cannot be empty"),
+        (["groups", "reset", "", "--to", "end", "--topic", "t"], 2, "the name of a group cannot be empty"),
+        (["groups", "delete", "g", ""], 2, "the name of a group cannot be empty"),
     ],
 )
 def test_mistakes_are_one_line_that_helps(kstream: Run, words: list[str], code: int, reason: str) -> None:

@@ -278,3 +278,9 @@ def test_what_was_redriven_fits_into_a_note() -> None:
         again.add(offset)
     with pytest.raises(ReplayError, match="without --where"):
         again.note()
+
+
+@pytest.mark.parametrize("note", ["mine", "1-", "-1", "5-3x", "0-99999999999", "1,,x", "\u0663"])
+def test_a_note_that_nobody_here_wrote_is_refused(note: str) -> None:
+    with pytest.raises(ReplayError, match="not which letters are done with"):
+        Redriven(0, note)

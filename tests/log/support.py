@@ -105,7 +105,7 @@ def compact(
     log: PartitionLog, cleaned_offset: int | None = None, now_ms: int = NOW_MS, **settings: Any
 ) -> Outcome:
     """One round, whether it is worth it or not."""
-    log.flush_rolled()  # as the cleaner does
+    log.flush()  # as the cleaner does
     compaction = Compaction(log, cleanable(log, cleaned_offset, now_ms), now_ms, **settings)
     work = CompactionWork(compaction.job, log.platform)
     for cleaned in work.run(no_pause):

@@ -154,6 +154,16 @@ def test_jitter_rolls_earlier_and_not_everywhere_at_once(tmp_path: Path) -> None
     assert len(set(waited)) > 8
 
 
+def test_a_compacted_segment_rolls_before_its_records_have_waited_too_long(tmp_path: Path) -> None:
+    values = {"segment.ms": "5000", "max.compaction.lag.ms": "1000"}
+    for policy, bases in (("compact", [0, 1]), ("delete", [0])):
+        config = LogConfig.from_values({"cleanup.policy": policy, **values})
+        log = open_log(tmp_path / f"{policy}-0", config)
+        append(log, batch_of(1))
+        append(log, batch_of(1, timestamp_ms=NOW_MS + 1001))
+        assert [segment.base_offset for segment in log.segments] == bases
+
+
 @pytest.mark.parametrize("time_step_ms", [1, 0])  # the index of times fills up first, and that of offsets
 def test_segments_roll_when_the_index_is_full(tmp_path: Path, time_step_ms: int) -> None:
     log = open_log(tmp_path / "t-0", LogConfig(segment_index_bytes=48, index_interval_bytes=0))

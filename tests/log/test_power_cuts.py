@@ -61,6 +61,15 @@ def test_a_cut_at_each_step(is_stopped: bool, steps: list[str]) -> None:
     assert chance > 12
 
 
+def test_a_start_is_clean_once() -> None:
+    """What a clean stop left behind does not vouch for what came later."""
+    for chance in range(60):
+        written = ["append", "large", "append", "large"]
+        cut_again_and_again(
+            "delete", [(["append", "flush"], True, 300), (written, False, 12 + chance % 15)], chance
+        )
+
+
 def cut_again_and_again(policy: str, lives: list[Plan], seed: int) -> bool:
     """One life after the other, each on one of the disks that the cut in the one before may have left; the
     other disks are looked at, too. Returns whether the last one ended before its time.
