@@ -59,7 +59,7 @@ class Cluster:
     def admin(self) -> AdminClient:
         """The admin client, kept: one that is let go of leaves its answers open for ever."""
         if self._admin is None:
-            check_reachable(self.bootstrap)
+            check_reachable(self.bootstrap, self.settings())
             try:
                 self._admin = AdminClient(
                     {"bootstrap.servers": self.bootstrap, "log_level": 0, **self.settings()}

@@ -85,7 +85,7 @@ def consume(
         The topic, or TOPIC@FROM:UNTIL such as orders@-1h: or orders@100:200.
     """
     cluster = cluster or Cluster()
-    check_reachable(cluster.bootstrap)
+    check_reachable(cluster.bootstrap, cluster.settings())
     name, span, is_bounded = _span(topic, start, until)
     is_committed_only = not uncommitted
     if group is not None:

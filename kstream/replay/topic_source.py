@@ -48,7 +48,7 @@ class TopicSource:
         partitions: Collection[int] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        check_reachable(bootstrap)
+        check_reachable(bootstrap, settings)
         self._topic = topic
         self._consumer = new_consumer(consumer_settings(bootstrap, is_committed_only, settings))
         try:

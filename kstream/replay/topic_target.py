@@ -27,7 +27,7 @@ class TopicTarget:
     """
 
     def __init__(self, bootstrap: str, topic: str, *, settings: Mapping[str, Any] | None = None) -> None:
-        check_reachable(bootstrap)
+        check_reachable(bootstrap, settings)
         self._bootstrap = bootstrap
         self._topic = topic
         self._settings = dict(settings or {})

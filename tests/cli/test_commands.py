@@ -373,6 +373,15 @@ def test_mistakes_are_one_line_that_helps(kstream: Run, words: list[str], code: 
     assert done.err.startswith("kstream: ")
 
 
+@pytest.mark.parametrize("words", [["groups", "list"], ["consume", "t"], ["produce", "t"]])
+def test_no_tls_there(kstream: Run, words: list[str]) -> None:
+    """Said at once: the client library would try for twenty seconds."""
+    done = kstream(*words, "-X", "security.protocol=ssl")
+    assert (done.code, done.out) == (3, "")
+    assert "no tls there, and security.protocol asks for it" in done.err
+    assert done.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("words", [["topics", "list"], ["consume", "t"], ["produce", "t"], ["cluster"]])
 def test_nobody_there(kstream: Run, words: list[str]) -> None:
     done = kstream(*words, "--bootstrap", "127.0.0.1:1")
