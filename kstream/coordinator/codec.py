@@ -13,7 +13,7 @@ from typing import Any
 from kstream.coordinator.outcome import CoordinatorRecord
 from kstream.errors import ProtocolError
 from kstream.records.errors import CorruptBatch
-from kstream.wire.codec import decoder, encoder
+from kstream.wire.codec import appender, decoder
 from kstream.wire.schema import Message
 
 _NUMBER = struct.Struct(">h")
@@ -26,10 +26,13 @@ def encode_record(record: CoordinatorRecord) -> tuple[bytes, bytes | None]:
     """Key and value of one record. Raises `EncodeError` for a field that the value's version cannot carry."""
     key, value, version = record
     kind = type(key)
-    key_bytes = _NUMBER.pack(kind.API_KEY) + encoder(kind, 0)(key)
+    key_pieces = [_NUMBER.pack(kind.API_KEY)]
+    appender(kind, 0)(key, key_pieces)
     if value is None:
-        return key_bytes, None
-    return key_bytes, _NUMBER.pack(version) + encoder(type(value), version)(value)
+        return b"".join(key_pieces), None
+    value_pieces = [_NUMBER.pack(version)]
+    appender(type(value), version)(value, value_pieces)
+    return b"".join(key_pieces), b"".join(value_pieces)
 
 
 class RecordDecoder:

@@ -83,7 +83,9 @@ def commit_offsets(
     for topic in request.topics:
         answer = OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id)
         response.topics.append(answer)
-        has_id = topic.topic_id != ZERO_UUID
+        version = OFFSET_VERSION if topic.topic_id == ZERO_UUID else OFFSET_VERSION_WITH_TOPIC_ID
+        if expires_ms != -1:
+            version = OFFSET_VERSION_WITH_EXPIRY
         for partition in topic.partitions:
             index = partition.partition_index
             metadata = partition.committed_metadata or ""
@@ -93,7 +95,8 @@ def commit_offsets(
                     OffsetCommitResponsePartition(partition_index=index, error_code=too_large)
                 )
                 continue
-            check_partition(topic.topic_id, index)
+            if check_partition is not allow_all:
+                check_partition(topic.topic_id, index)
             answer.partitions.append(OffsetCommitResponsePartition(partition_index=index))
             value = OffsetCommitValue(
                 offset=partition.committed_offset,
@@ -103,9 +106,6 @@ def commit_offsets(
                 expire_timestamp=expires_ms,
                 topic_id=topic.topic_id,
             )
-            version = OFFSET_VERSION_WITH_TOPIC_ID if has_id else OFFSET_VERSION
-            if expires_ms != -1:
-                version = OFFSET_VERSION_WITH_EXPIRY
             out.records.append(offset_record(request.group_id, topic.name, index, value, version))
     return out.reply(token, response)
 

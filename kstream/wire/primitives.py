@@ -90,13 +90,21 @@ def uvarint(value: int) -> bytes:
     return bytes(out)
 
 
+_SMALL_VARINTS = [uvarint(value << 1) for value in range(256)]
+"""Lengths and offset deltas of most records."""
+
+
 def varint(value: int) -> bytes:
     """Encode a zigzag varint of 32 bits."""
+    if 0 <= value < 256:
+        return _SMALL_VARINTS[value]
     return uvarint(((value << 1) ^ (value >> 31)) & 0xFFFFFFFF)
 
 
 def varlong(value: int) -> bytes:
     """Encode a zigzag varint of 64 bits."""
+    if 0 <= value < 256:
+        return _SMALL_VARINTS[value]
     return uvarint(((value << 1) ^ (value >> 63)) & 0xFFFFFFFFFFFFFFFF)
 
 
