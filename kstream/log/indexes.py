@@ -177,6 +177,17 @@ class Index:
         self._written = 0
         self._forget_mapping()
 
+    def end_file(self) -> None:
+        """Write all that is in memory, and have nothing else in the file. Raises OSError."""
+        self.flush()
+        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            size_bytes = self._written * self.ENTRY.size
+            if os.fstat(fd).st_size > size_bytes:
+                os.ftruncate(fd, size_bytes)
+        finally:
+            os.close(fd)
+
     def flush(self) -> None:
         """Write the entries that are only in memory; keep the newest there. Raises OSError."""
         begin, keys, values = self._memory

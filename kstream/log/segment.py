@@ -72,11 +72,18 @@ class Segment(SegmentSearch):
 
     def clear_indexes(self) -> tuple[OffsetIndex, TimeIndex]:
         """Begin both indexes anew, on file too."""
+        index, time_index = self.begin_indexes()
+        index.clear()
+        time_index.clear()
+        return index, time_index
+
+    def begin_indexes(self) -> tuple[OffsetIndex, TimeIndex]:
+        """Begin both indexes anew, over files that have other entries until `end_indexes`: for who does it
+        again after a crash in between. Emptying a file and filling it again may cost milliseconds.
+        """
         index_path, time_index_path, _ = self.index_paths
         index = self._index = OffsetIndex(index_path)
         time_index = self._time_index = TimeIndex(time_index_path)
-        index.clear()
-        time_index.clear()
         self.bytes_since_index = 0
         self.max_timestamp_ms = -1
         self.max_timestamp_offset = -1
@@ -135,6 +142,12 @@ class Segment(SegmentSearch):
         self.index.flush()
         self.time_index.flush()
         self.txn_index.flush()
+
+    def end_indexes(self) -> None:
+        """`finish_indexes`, and have nothing else in the files."""
+        self.finish_indexes()
+        self.index.end_file()
+        self.time_index.end_file()
 
     @property
     def largest_timestamp_ms(self) -> int:

@@ -45,7 +45,7 @@ def verify_segment(
     base_offset = next_offset = segment.base_offset
     epochs: list[tuple[int, int]] = []
     last_epoch: int | None = None
-    segment.clear_indexes()
+    segment.begin_indexes()
     segment.txn_index.clear()
     batches = CheckedBatches(file, file_bytes, on_checked)
     position = 0
@@ -76,7 +76,7 @@ def verify_segment(
     segment.size_bytes = position
     if not keeps_reserve:
         file.cut(position)
-    segment.finish_indexes()
+    segment.end_indexes()
     return Verified(next_offset, epochs)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -278,3 +279,28 @@ def test_a_clean_start_reads_no_old_segment(tmp_path: Path) -> None:
     opened = [segment for segment in again.segments if segment._file is not None]
     assert opened == [again.segments.active]
     assert again.end_offset == 400
+
+
+def test_indexes_that_are_right_are_written_over_and_not_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Emptying a file and filling it again costs milliseconds on some disks, and there may be thousands."""
+    crashed_log(tmp_path / "t-0", 20)
+    paths = sorted(path for path in (tmp_path / "t-0").iterdir() if path.suffix in (".index", ".timeindex"))
+    open_log(tmp_path / "t-0", SMALL_SEGMENTS)
+    contents = [path.read_bytes() for path in paths]
+    assert any(contents)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a file is cut")
+
+    opened = os.open
+
+    def open_whole(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        assert not flags & os.O_TRUNC
+        return opened(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", open_whole)
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    open_log(tmp_path / "t-0", SMALL_SEGMENTS)
+    assert [path.read_bytes() for path in paths] == contents
