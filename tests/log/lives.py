@@ -122,7 +122,8 @@ class Life:
     def _begin(self) -> None:
         path = self.directory.partition_path("t", 0)
         if path.exists() and self._is_stray(path):
-            path.rename(path.with_name("t-0.stray"))
+            before = len(list(path.parent.glob("t-0.*-stray")))  # from earlier starts of the same disk
+            path.rename(path.with_name(f"t-0.{before}-stray"))
         self.log = self.directory.open_partition(
             "t", 0, self.config, topic_id=self.model.topic_id, now_ms=NOW_MS
         )
