@@ -65,7 +65,10 @@ class PartitionLog(LogWriter, LogReader):
         except OSError as error:
             raise LogStorageError(f"{directory}: {error}") from error
         log = cls(directory, config, platform, opened)
-        log.directory_changed = not was_clean  # recovery may have cleared files away, or begun anew
+        if not was_clean:
+            # Recovery may have cleared files away, or begun anew; and who made the directory may have died
+            # before anything of it was synced.
+            log.directory_changed = log.is_new = True
         return log
 
     def flush(self) -> int:

@@ -19,10 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kstream.log.config import LogConfig
+from kstream.log.directory import LogDirectory
 from kstream.log.platform import Platform
 from tests.dying import Died
 from tests.log.lives import CONFIGS, STEP, Life, Model
 from tests.log.simulated_disk import SimulatedDisk
+from tests.log.support import NOW_MS
 
 STEPS = st.lists(STEP, min_size=1, max_size=40)
 Plan = tuple[list[str], bool, int]
@@ -68,6 +70,21 @@ def test_a_start_is_clean_once() -> None:
         cut_again_and_again(
             "delete", [(["append", "flush"], True, 300), (written, False, 12 + chance % 15)], chance
         )
+
+
+def test_a_directory_that_a_killed_process_made_is_synced_by_the_next(tmp_path: Path) -> None:
+    with closing(SimulatedDisk(tmp_path)) as disk:
+        with disk.attached() as platform:
+            for steps in (["append"], ["append", "flush"]):
+                life = Life(tmp_path, platform, CONFIGS["delete"], Model())
+                life.take(steps)
+                life.directory.abandon()
+        for chance in range(20):
+            disk.cut(tmp_path.with_name(f"after-{chance}"), random.Random(chance))
+            again = LogDirectory.open(tmp_path.with_name(f"after-{chance}"))
+            log = again.open_partition("t", 0, CONFIGS["delete"], topic_id=None, now_ms=NOW_MS)
+            assert log.end_offset == 4
+            again.abandon()
 
 
 def cut_again_and_again(policy: str, lives: list[Plan], seed: int) -> bool:
