@@ -88,7 +88,7 @@ def _count_deletable(log: PartitionLog, now_ms: int) -> int:
         elif not config.is_deleted:
             unwanted = False
         else:
-            unwanted = surplus_bytes >= segment.size_bytes > 0 or (
+            unwanted = surplus_bytes >= segment.size_bytes or (
                 config.retention_ms >= 0 and now_ms - _age_basis_ms(segment) > config.retention_ms
             )
         if not unwanted:
@@ -113,7 +113,7 @@ def may_have_expired(directory: Path, config: LogConfig, now_ms: int) -> bool:
     oldest = min(sizes)
     if len(sizes) == 1 and not sizes[oldest]:
         return False
-    if config.retention_bytes >= 0 and sum(sizes.values()) - config.retention_bytes >= sizes[oldest] > 0:
+    if config.retention_bytes >= 0 and sum(sizes.values()) - config.retention_bytes >= sizes[oldest]:
         return True
     if config.retention_ms < 0:
         return False

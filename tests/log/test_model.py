@@ -207,7 +207,10 @@ class LogAndModel(RuleBasedStateMachine):
         self.config.retention_bytes = int(total_bytes * share)
         surplus_bytes = total_bytes - self.config.retention_bytes
         for segment, end_offset in self.segments_and_ends():
-            if surplus_bytes < segment.size_bytes or not segment.size_bytes:
+            is_active = segment is self.log.segments.active
+            if is_active and not segment.size_bytes:
+                break
+            if surplus_bytes < segment.size_bytes and (is_active or end_offset > self.start):
                 break
             surplus_bytes -= segment.size_bytes
             self.start = max(self.start, end_offset)
@@ -220,6 +223,9 @@ class LogAndModel(RuleBasedStateMachine):
         now_ms = NOW_MS + self.counter * 10 + 1000 - ago
         self.config.retention_ms = 1000
         for segment, end_offset in self.segments_and_ends():
+            is_active = segment is self.log.segments.active
+            if not is_active and end_offset <= self.start:
+                continue
             if not segment.size_bytes or segment.largest_timestamp_ms >= now_ms - 1000:
                 break
             self.start = max(self.start, end_offset)
@@ -228,7 +234,7 @@ class LogAndModel(RuleBasedStateMachine):
         self.model = [stored for stored in self.model if stored[0] >= self.start]
 
     def segments_and_ends(self) -> list[tuple[Segment, int]]:
-        """Segments that the log's start has not passed, and the offset behind each."""
+        """The log's segments, and the offset behind each."""
         bases = [segment.base_offset for segment in self.log.segments][1:]
         return [
             (segment, end_offset)
@@ -281,6 +287,8 @@ class LogAndModel(RuleBasedStateMachine):
         self.producer_ids = [max(self.producer_ids) + 1 + number for number in range(3)]
         assert max((stored[0] for stored in self.model), default=-1) < self.log.end_offset <= offset
         self.end = self.log.end_offset
+        # Of batches up to `offset` compaction may have left none: other records get their offsets.
+        self.batches = [batch for batch in self.batches if batch[1] < self.end]
         self.start = min(self.start, self.end)
 
     @rule()

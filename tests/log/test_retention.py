@@ -10,7 +10,8 @@ import pytest
 from kstream.log.config import LogConfig
 from kstream.log.errors import OffsetOutOfRange
 from kstream.log.partition import PartitionLog
-from tests.log.support import NOW_MS, append, batch_of, open_log, read_headers
+from kstream.log.retention import may_have_expired
+from tests.log.support import NOW_MS, append, batch_of, compact, open_log, read_headers
 
 BATCH_BYTES = len(batch_of(1))
 
@@ -77,6 +78,19 @@ def test_compacted_topics_that_are_deleted_from_lose_what_is_too_old_or_too_much
     log = log_of_segments(tmp_path / "t-1", 4, retention_bytes=BATCH_BYTES * 4, cleanup_policy=both)
     log.delete_old_segments(NOW_MS).finish()
     assert [segment.base_offset for segment in log.segments] == [4, 6]
+
+
+def test_a_segment_that_compaction_emptied_does_not_hold_up_retention_by_size(tmp_path: Path) -> None:
+    both = ("compact", "delete")
+    log = log_of_segments(tmp_path / "t-0", 4, retention_bytes=BATCH_BYTES * 100, cleanup_policy=both)
+    compact(log)
+    append(log, batch_of(2))
+    empty, *_, active = log.segments
+    assert (empty.base_offset, empty.size_bytes) == (0, 0)
+    log.config.retention_bytes = active.size_bytes
+    assert may_have_expired(log.directory, log.config, NOW_MS)
+    log.delete_old_segments(NOW_MS).finish()
+    assert list(log.segments) == [active]
 
 
 def test_nothing_above_the_high_watermark_goes(tmp_path: Path) -> None:
