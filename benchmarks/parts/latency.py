@@ -28,13 +28,13 @@ def shared_rate(turn: Turn, topic: str, connections: int) -> float:
     return min(turn.notes.values()) / 2
 
 
-def at_rate(turn: Turn, topic: str, connections: int, rate: float) -> Sample:
-    """One-record requests, so many a second."""
+def at_rate(turn: Turn, topic: str, connections: int, rate: float, times: int = 1) -> Sample:
+    """One-record requests, so many a second, for as many times the usual seconds."""
     return turn.load.wire_rate(
         turn.bootstrap,
         topic,
         rate=rate,
-        seconds=turn.scale.seconds,
+        seconds=turn.scale.seconds * times,
         size=_SIZE,
         connections=connections,
     )
