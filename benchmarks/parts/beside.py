@@ -22,8 +22,8 @@ _IN_MEMORY = "it keeps everything in memory, so it has no cold data to replay"
 _NO_CLEANER = "it does not compact"
 _PARTITIONS = 4
 _TIMES = 4
-"""How much longer turns are than those of other parts: one stall of the machine's own, 20 ms, would decide the
-p99 of two seconds.
+"""How much longer turns are than those of other parts: one stall of the machine's own, 20 ms, would decide
+the p99 of two seconds.
 """
 _RATE = 2000.0
 """Requests a second beside compaction: a new server for each turn knows of no other's rate."""
