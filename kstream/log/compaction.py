@@ -60,7 +60,7 @@ class Compaction:
         self._segments = [segment for segment in log.segments if segment.base_offset < found.end_offset]
         known = log.producers.entries.items()
         self.job = CompactionJob(
-            directory=log.directory,
+            directory=log.directory.absolute(),  # who does the job may be elsewhere
             inode=os.stat(log.directory).st_ino,
             config=log.config,
             now_ms=now_ms,

@@ -107,6 +107,23 @@ def test_it_leaves_what_the_thread_leaves_and_says_the_same(
     assert sum(pace.sizes_bytes) > 1000
 
 
+def test_a_directory_may_be_given_relative_to_where_the_broker_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with opened(Path("data")) as broker:
+            await create(broker, "t", **COMPACTED)
+            await fill(broker)
+            child = CompactionChild(Pace())
+            assert await LogCleaner(broker).clean_filthiest(child)
+            assert errors(caplog) == []
+            assert len(await values(broker)) < 20
+            await child.end()
+
+    monkeypatch.chdir(tmp_path)
+    run(test)
+
+
 def test_a_death_at_any_message_is_a_failed_round(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Dying(CompactionChild):
         messages_left = 0
