@@ -123,6 +123,7 @@ def _do(order: Order, broker: _Broker) -> None:
         work = CompactionWork(order.job.here(), Platform.of_settings(order.platform))
         for cleaned in work.run(pause):
             broker.ask(cleaned)
+        broker.ask(Touched(touched_bytes))  # small rounds count, too
         answer: Any = work.outcome
     except EOFError:
         raise

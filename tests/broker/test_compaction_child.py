@@ -46,6 +46,8 @@ MUCH = 1 << 30
 class Pace:
     """No rest; what was touched is noted, and a test may do something before the nth reply."""
 
+    allowance_bytes = 100
+
     def __init__(self, at: int = -1, then: Callable[[], Awaitable[None]] | None = None) -> None:
         self.sizes_bytes: list[int] = []
         self._at = at
@@ -55,7 +57,7 @@ class Pace:
         self.sizes_bytes.append(size_bytes)
         if self._then is not None and len(self.sizes_bytes) == self._at:
             await self._then()
-        return 100
+        return self.allowance_bytes
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -121,6 +123,24 @@ def test_a_directory_may_be_given_relative_to_where_the_broker_is(
             await child.end()
 
     monkeypatch.chdir(tmp_path)
+    run(test)
+
+
+def test_what_is_touched_is_counted_whole_however_little_it_is(tmp_path: Path) -> None:
+    async def test() -> None:
+        touched_bytes: list[int] = []
+        for name, allowance_bytes in (("small", 1), ("large", MUCH)):
+            async with opened(tmp_path / name) as broker:
+                await create(broker, "t", **COMPACTED)
+                await fill(broker)
+                pace = Pace()
+                pace.allowance_bytes = allowance_bytes
+                child = CompactionChild(pace)
+                assert await LogCleaner(broker).clean_filthiest(child)
+                await child.end()
+                touched_bytes.append(sum(pace.sizes_bytes))
+        assert touched_bytes[0] == touched_bytes[1]
+
     run(test)
 
 
