@@ -24,7 +24,6 @@ from kstream.log.cleanable import (
     sizes_in,
 )
 from kstream.log.config import LogConfig
-from kstream.log.errors import LogStorageError
 from kstream.log.partition import PartitionLog
 
 log = logging.getLogger(__name__)
@@ -54,23 +53,7 @@ class CleanerCandidates:
         self._sizes: dict[UnopenedKey, SegmentSizes] = {}
 
     async def filthiest(self, pause: Pacer) -> tuple[Partition, Cleanable] | None:
-        """The partition with the largest share of dirty bytes, if any is worth a round.
-
-        All of it is on the disk: neither a record nor a producer's last sequence must go for one that a power
-        cut may take.
-        """
-        found = await self._find(pause)
-        if found is not None:
-            partition_log = found[0].log
-            try:
-                await trio.to_thread.run_sync(partition_log.flush)
-            except LogStorageError as error:
-                log.error("not compacted: %s", error)
-                self.excluded.add(partition_log)
-                return None
-        return found
-
-    async def _find(self, pause: Pacer) -> tuple[Partition, Cleanable] | None:
+        """The partition with the largest share of dirty bytes, if any is worth a round."""
         now_ms = self._broker.clock.now_ms()
         found: tuple[Partition, Cleanable] | None = None
         for partition in self._broker.partitions.opened():
@@ -95,7 +78,9 @@ class CleanerCandidates:
 
     def _judge(self, partition: Partition, now_ms: int) -> tuple[Partition, Cleanable] | None:
         partition_log = partition.log
-        if not partition_log.config.is_compacted or partition_log.is_closed or partition_log in self.excluded:
+        if not partition_log.config.is_compacted or partition_log in self.excluded:
+            return None
+        if partition_log.is_closed or partition_log.is_offline:
             return None
         cleaned_offset = self._broker.directory.cleaned_offset(partition.topic_name, partition.index)
         try:

@@ -83,9 +83,9 @@ class LogCleaner:
                     await child.end()
                     with trio.move_on_after(config.log_cleaner_backoff_ms / 1000):
                         await configured.wait()
+            self._workers -= 1  # before anything is waited for, or another one would go, too
         finally:
             await child.end()
-        self._workers -= 1
 
     async def clean_filthiest(self, child: CompactionChild | None = None) -> bool:
         """One round over the partition that has most to clean, in a thread unless there is a process for it;
@@ -106,7 +106,7 @@ class LogCleaner:
         except CompactionAborted as reason:
             log.debug("%s", reason)
         except (LogStorageError, OSError) as error:
-            if not partition.log.is_closed:
+            if not (partition.log.is_closed or partition.log.is_offline):  # which was said when it went
                 log.error("compaction of %s failed: %s", name, error)
             return False
         except KstreamError as error:
@@ -147,6 +147,8 @@ class LogCleaner:
             broker.partitions.discard(removal, partition_log.config.file_delete_delay_ms)
 
         try:
+            # Neither a record nor what the job knows of a producer must go for what a power cut may take.
+            await partition.replica.flush()
             outcome = await self._done(compaction.job, partition_log.platform, install, pause, child)
         except BaseException as error:
             with trio.CancelScope(shield=True):

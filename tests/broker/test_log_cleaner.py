@@ -12,11 +12,15 @@ from unittest.mock import patch
 
 import pytest
 import trio
+import trio.testing
 
+from kstream.broker import log_cleaner
 from kstream.broker.broker import Broker
 from kstream.broker.cleaner_pace import LoopLoad, Throttle
+from kstream.broker.compaction_child import CompactionChild
 from kstream.broker.log_cleaner import LogCleaner
 from kstream.broker.partition import Partition
+from kstream.broker.replica import LocalReplica
 from kstream.log.compaction import Compaction
 from kstream.log.platform import Platform
 from kstream.log.retention import Removal
@@ -133,7 +137,39 @@ def test_what_others_make_way_for_is_on_the_disk_first(tmp_path: Path) -> None:
     run(test)
 
 
-def test_a_log_that_cannot_be_synced_is_not_compacted(tmp_path: Path) -> None:
+def test_a_producers_batch_does_not_go_for_one_that_came_during_the_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flush = LocalReplica.flush
+
+    async def test() -> None:
+        async with opened(tmp_path) as broker:
+            await create(broker, "t", **COMPACTED)
+
+            async def send(number: int) -> None:
+                await produced(
+                    broker, batch(b"", key=b"k0", producer_id=7, producer_epoch=0, base_sequence=number)
+                )
+
+            async def flush_meanwhile(replica: LocalReplica) -> int:
+                flushed_offset = await flush(replica)
+                await send(1)
+                return flushed_offset
+
+            await send(0)
+            await fill(broker)
+            monkeypatch.setattr(LocalReplica, "flush", flush_meanwhile)
+            assert await LogCleaner(broker).clean_filthiest()
+            log = (await broker.partitions.get("t", 0)).log
+            first = next(iter_headers(log.segments[0].path.read_bytes()))
+            assert (first.base_offset, first.producer_id, first.record_count) == (0, 7, 0)
+
+    run(test)
+
+
+def test_a_log_that_cannot_be_synced_is_not_compacted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def test() -> None:
         async with opened(tmp_path) as broker:
             await create(broker, "t", **COMPACTED)
@@ -143,6 +179,8 @@ def test_a_log_that_cannot_be_synced_is_not_compacted(tmp_path: Path) -> None:
             with patch.object(os, "fdatasync", side_effect=OSError(errno.EIO, "broken")):
                 assert not await LogCleaner(broker).clean_filthiest()
             assert log.is_offline
+            assert not await LogCleaner(broker).clean_filthiest()
+            assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
             assert len(await values(broker)) == 20
 
     run(test)
@@ -293,6 +331,40 @@ def test_as_many_logs_at_a_time_as_there_are_threads(tmp_path: Path, monkeypatch
                 broker.config.set_dynamic(broker={}, default={"log.cleaner.threads": "3"})
                 assert await wait_at_work(3) == ["t", "u", "v"]
                 nursery.cancel_scope.cancel()
+
+    run(test)
+
+
+def test_of_workers_that_are_too_many_only_those_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ending(CompactionChild):
+        async def end(self) -> None:
+            await trio.testing.wait_all_tasks_blocked()
+
+    async def test() -> None:
+        at_work = 0
+        release, again = trio.Event(), trio.Event()
+
+        async def clean(*_: object) -> bool:
+            nonlocal at_work
+            if release.is_set():
+                again.set()
+                await trio.sleep_forever()
+            at_work += 1
+            await release.wait()
+            return True
+
+        monkeypatch.setattr(LogCleaner, "clean_filthiest", clean)
+        monkeypatch.setattr(log_cleaner, "CompactionChild", Ending)
+        async with opened(tmp_path, log_cleaner_threads="2") as broker, trio.open_nursery() as nursery:
+            nursery.start_soon(LogCleaner(broker).run_forever)
+            with trio.fail_after(60):
+                while at_work < 2:
+                    await trio.lowlevel.checkpoint()
+                broker.config.set_dynamic(broker={}, default={"log.cleaner.threads": "1"})
+                release.set()
+                await trio.testing.wait_all_tasks_blocked()
+            assert again.is_set()
+            nursery.cancel_scope.cancel()
 
     run(test)
 
