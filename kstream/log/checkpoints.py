@@ -21,7 +21,7 @@ class CorruptCheckpoint(KstreamError):
     """The file is not a checkpoint; what it holds can be found out another way."""
 
 
-def replace_file(path: Path, content: bytes, *, sync: bool) -> None:
+def replace_file(path: Path, content: bytes | bytearray, *, sync: bool) -> None:
     """Put `content` where `path` is, all or nothing.
 
     Without `sync` that holds for a crash of the process, not for one of the machine.

@@ -12,7 +12,7 @@ from kstream.log.config import LogConfig
 from kstream.log.producers import ProducerState
 from kstream.log.segment import Segment
 from kstream.log.snapshots import SUFFIX, CorruptSnapshot, read_snapshot, snapshot_offset
-from kstream.log.txn_index import AbortedTransaction
+from kstream.log.txn_index import AbortedTransaction, TransactionIndex
 from kstream.records.batch import BatchHeader, read_header
 
 _log = logging.getLogger(__name__)
@@ -71,22 +71,18 @@ class Replay:
         The transaction indexes of segments from the base offset `unknown_from` on are written anew.
         Raises OSError.
         """
-        if unknown_from is not None:
-            for segment in segments[:end]:
-                if segment.base_offset >= unknown_from:
-                    segment.txn_index.clear()
         next_bases = [segment.base_offset for segment in segments[1:]]
         for number, segment in enumerate(segments[:end]):
             if number < len(next_bases) and next_bases[number] <= self.begin:
                 continue
-            into_index = unknown_from is not None and segment.base_offset >= unknown_from
+            index = TransactionIndex(segment.txn_index.path, is_new=True)
             for header, position in headers_from(segment, max(self.begin, segment.base_offset)):
                 if header.producer_id < 0:
                     continue
-                aborted = self.add(header, segment.file.mapping(segment.size_bytes), position)
-                if into_index:
-                    segment.txn_index.extend(aborted)
-            segment.txn_index.flush()
+                if aborted := self.add(header, segment.file.mapping(segment.size_bytes), position):
+                    index.extend(aborted)
+            if unknown_from is not None and segment.base_offset >= unknown_from:
+                segment.txn_index.replace(index, sync=segment.platform.has_sync)
 
     def finish(self, end_offset: int, config: LogConfig, now_ms: int) -> None:
         """The log ends there. Snapshots behind that, and from before the oldest segment, are deleted.

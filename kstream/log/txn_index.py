@@ -5,7 +5,8 @@ marker), last stable offset (when the marker was written), each int64; ascending
 stands in the segment that has its marker.
 
 Crash policy: written with the marker, not synced before its segment is; rebuilt from the log when that
-segment is recovered.
+segment is recovered. One of another size, of a segment that is not, is replaced by a new one, written beside
+and synced: until that stands there it tells that it is none.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kstream.errors import KstreamError
+from kstream.log.checkpoints import replace_file
 
 _log = logging.getLogger(__name__)
 
@@ -51,9 +53,10 @@ class TransactionIndex:
 
     __slots__ = ("_content", "_written_bytes", "path")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_new: bool = False) -> None:
+        """`is_new`: without entries, whatever the file has."""
         self.path = path
-        self._content: bytearray | None = None
+        self._content: bytearray | None = bytearray() if is_new else None
         self._written_bytes = 0
 
     @property
@@ -138,8 +141,21 @@ class TransactionIndex:
                 self._written_bytes = kept_bytes
             del content[kept_bytes:]
 
+    def replace(self, other: TransactionIndex, *, sync: bool) -> None:
+        """Have the entries of another one, which is in memory alone; on file all at once, or those of before.
+
+        Raises OSError.
+        """
+        content = other._loaded()
+        if content:
+            replace_file(self.path, content, sync=sync)
+        else:
+            self.path.unlink(missing_ok=True)
+        self._written_bytes = len(content)
+        self._content = content
+
     def clear(self) -> None:
-        """Delete the file: for a rebuild."""
+        """Delete the file: for a rebuild that is done again after a crash in between."""
         self.path.unlink(missing_ok=True)
         self._content = bytearray()
         self._written_bytes = 0

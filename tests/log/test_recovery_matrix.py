@@ -49,9 +49,8 @@ def aborted(log: PartitionLog) -> list[tuple[int, int, int]]:
     ]
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "odd", "garbage", "of another segment", "orphan"])
-def test_transaction_indexes_come_back(tmp_path: Path, damage: str) -> None:
-    directory = tmp_path / "t-0"
+def filled_with_aborted(directory: Path) -> PartitionLog:
+    """A log with 12 aborted transactions, in several segments."""
     log = open_log(directory, CONFIG)
     for number in range(12):
         batch = batch_of(
@@ -59,7 +58,13 @@ def test_transaction_indexes_come_back(tmp_path: Path, damage: str) -> None:
         )
         append(log, batch)
         end_transaction(log, 5, is_commit=False)
-    expected = aborted(log)
+    return log
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "odd", "garbage", "of another segment", "orphan"])
+def test_transaction_indexes_come_back(tmp_path: Path, damage: str) -> None:
+    directory = tmp_path / "t-0"
+    expected = aborted(filled_with_aborted(directory))
     paths = sorted(directory.glob("*.txnindex"))
     assert len(paths) > 2
     content = paths[1].read_bytes()
@@ -77,6 +82,32 @@ def test_transaction_indexes_come_back(tmp_path: Path, damage: str) -> None:
         paths[1].write_bytes(damaged[damage])
     assert aborted(open_log(directory, CONFIG)) == expected
     assert not (directory / f"{999:020d}.txnindex").exists()
+
+
+@pytest.mark.parametrize("was_clean", [False, True])
+def test_death_at_every_step_of_writing_transaction_indexes_anew(tmp_path: Path, was_clean: bool) -> None:
+    """In front of the recovery point nothing is checked: an index that is missing there is believed."""
+    source = tmp_path / "source"
+    log = filled_with_aborted(source)
+    expected = aborted(log)
+    log.close()
+    for path in sorted(source.glob("*.txnindex"))[1:3]:
+        path.write_bytes(path.read_bytes()[:-1])
+    step = 0
+    while True:
+        directory = tmp_path / f"at-{step}"
+        shutil.copytree(source, directory)
+        try:
+            with dying(step) as calls:
+                open_log(directory, CONFIG, recovery_point=10_000, was_clean=was_clean)
+        except Died:
+            pass
+        else:
+            break
+        assert aborted(open_log(directory, CONFIG, recovery_point=10_000)) == expected
+        step += 1
+    assert calls.count("replace") > 1
+    assert aborted(open_log(directory, CONFIG, recovery_point=10_000)) == expected
 
 
 @pytest.mark.parametrize("recovery_point", [0, 7, 38, 40, 41, 10_000])
