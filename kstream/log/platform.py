@@ -106,6 +106,7 @@ class Platform:
             nowait=settings["has_nowait"],
             pwritev=settings["has_pwritev"],
             syncfs=settings["has_syncfs"],
+            fadvise=settings["has_fadvise"],
         )
         platform.has_sync = settings["has_sync"]
         return platform
@@ -243,9 +244,14 @@ class Platform:
             position += count
 
     def read_ahead(self, fd: int, position: int, size_bytes: int) -> None:
-        """Have the kernel begin to read these bytes into the page cache, without waiting for them."""
+        """Have the kernel begin to read these bytes into the page cache, without waiting for them.
+
+        Asked for more at once than a disk reads in one go, Linux would forget about the rest.
+        """
         if self.has_fadvise:
-            os.posix_fadvise(fd, position, size_bytes, os.POSIX_FADV_WILLNEED)
+            end = position + size_bytes
+            for at in range(position, end, _PROBE_STEP_BYTES):
+                os.posix_fadvise(fd, at, min(_PROBE_STEP_BYTES, end - at), os.POSIX_FADV_WILLNEED)
 
     def read_into(self, fd: int, target: memoryview, position: int) -> int:
         """Read from a position into `target`; returns how many bytes came, 0 at the file's end."""

@@ -116,3 +116,8 @@ def test_syncing_works_and_fails_aloud(tmp_path: Path) -> None:
         os.close(fd)
         with pytest.raises(OSError, match="Bad file descriptor"):
             platform.sync_data(fd)
+
+
+def test_another_process_is_given_the_same() -> None:
+    for platform in (Platform.native(), Platform.portable(), Platform.native().without_sync()):
+        assert Platform.of_settings(platform.settings()).settings() == platform.settings()
