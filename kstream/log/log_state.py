@@ -40,6 +40,7 @@ class LogState:
         "platform",
         "producers",
         "recovery_point",
+        "rolled_point",
         "segments",
         "snapshot_offset",
         "topic_id",
@@ -68,6 +69,10 @@ class LogState:
         """
         self.recovery_point = opened.recovery_point
         """Everything below is on the disk, not only in the page cache."""
+        self.rolled_point = self.segments.active.base_offset
+        """Up to here the indexes are on the disk, too: a segment that was flushed and then rolled completes
+        its own behind that.
+        """
         self.snapshot_offset = opened.snapshot_offset
         """Where the newest producer snapshot stands, -1 if there is none."""
         self.directory_changed = False

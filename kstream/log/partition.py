@@ -83,6 +83,8 @@ class PartitionLog(LogWriter, LogReader):
             end_offset > self.recovery_point
             or self.has_cut_file
             or self.has_completed_indexes
+            or self.segments.active.base_offset > self.rolled_point
+            or self.is_new
             or self.directory_changed
             or self.leader_epochs.is_unsynced
         ):
@@ -102,7 +104,7 @@ class PartitionLog(LogWriter, LogReader):
         """
         segments = tuple(self.segments)
         base_offset = segments[-1].base_offset
-        if base_offset > self.recovery_point:
+        if base_offset > min(self.recovery_point, self.rolled_point):
             self.check_online()
             try:
                 syncing.sync_segments(self, segments[:-1])
@@ -111,6 +113,7 @@ class PartitionLog(LogWriter, LogReader):
                 self.go_offline(error)
                 raise LogStorageError(f"{self.directory} is offline: {error}") from error
             self.recovery_point = max(self.recovery_point, base_offset)
+            self.rolled_point = max(self.rolled_point, base_offset)
 
     def close(self, clean: bool = True) -> None:
         """End. A clean close cuts reserved space, completes indexes, takes a snapshot and flushes.

@@ -30,7 +30,9 @@ def sync(log: PartitionLog) -> None:
 
 def sync_files(log: PartitionLog) -> None:
     """`sync`, but for the names of files and of the directory itself. Raises OSError."""
-    sync_segments(log, tuple(log.segments))  # a roll meanwhile only adds what is behind our end
+    segments = tuple(log.segments)  # a roll meanwhile only adds what is behind our end
+    sync_segments(log, segments)
+    log.rolled_point = max(log.rolled_point, segments[-1].base_offset)
     log.has_cut_file = log.has_completed_indexes = False
     epochs = log.leader_epochs
     if epochs.is_unsynced:
@@ -48,6 +50,7 @@ def mark_synced(log: PartitionLog) -> None:
     log.leader_epochs.is_unsynced = log.is_new = log.directory_changed = False
     log.has_cut_file = log.has_completed_indexes = False
     log.recovery_point = max(log.recovery_point, log.end_offset)
+    log.rolled_point = log.segments.active.base_offset
 
 
 def sync_names(log: PartitionLog) -> None:

@@ -22,6 +22,7 @@ def start_anew(log: PartitionLog, offset: int, now_ms: int) -> None:
     log.directory_changed = True
     log.end_offset = log.log_start_offset = offset
     log.recovery_point = min(log.recovery_point, offset)
+    log.rolled_point = min(log.rolled_point, offset)
     log.leader_epochs.raise_start(offset)
     log.producers.entries.clear()
 
@@ -49,6 +50,7 @@ def truncate_to(log: PartitionLog, offset: int, now_ms: int) -> None:
     log.end_offset = end_offset
     log.log_start_offset = min(log.log_start_offset, end_offset)
     log.recovery_point = min(log.recovery_point, end_offset)
+    log.rolled_point = min(log.rolled_point, end_offset)
     log.leader_epochs.truncate_to(end_offset)
     loaded = load_producers(log.directory, kept, end_offset, log.config, now_ms)
     log.producers = loaded.state

@@ -13,7 +13,7 @@ from kstream.log.config import LogConfig
 from kstream.log.directory import LogDirectory
 from kstream.log.partition import PartitionLog
 from kstream.log.platform import Platform
-from tests.log.support import NOW_MS, TOPIC_ID, append, batch_of, read_records
+from tests.log.support import NOW_MS, TOPIC_ID, append, batch_of, end_transaction, read_records
 
 
 class Counting(Platform):
@@ -109,3 +109,40 @@ def test_the_whole_file_system_is_synced_or_that_is_told(tmp_path: Path) -> None
         assert Platform.native().sync_file_system(file.fileno()) in (True, False)
         assert not Platform.portable().sync_file_system(file.fileno())
     assert not Platform.native().sync_file_system(-1)
+
+
+@pytest.mark.parametrize("ends_with", ["checkpoint", "flush"])
+def test_a_segment_that_was_flushed_before_its_roll_has_its_indexes_synced(
+    tmp_path: Path, ends_with: str
+) -> None:
+    """Its recovery point stands where the next segment begins, so a start will not check it."""
+    platform = Counting()
+    directory, (log,) = opened(tmp_path, 1, platform)
+    append(log, batch_of(1, producer_id=5, producer_epoch=0, base_sequence=0, is_transactional=True))
+    end_transaction(log, 5, is_commit=False)
+    log.flush()
+    log.roll(NOW_MS)
+    assert log.recovery_point == log.segments.active.base_offset
+    platform.synced.clear()
+    if ends_with == "checkpoint":
+        directory.write_checkpoints()
+    else:
+        log.flush()
+    synced = {path.rpartition("/")[2] for path in platform.synced}
+    assert {f"{0:020d}.txnindex", f"{0:020d}.timeindex", "t-0"} <= synced
+    platform.synced.clear()
+    log.flush_rolled()
+    log.flush()
+    assert not platform.synced
+
+
+def test_segments_that_are_synced_alone_leave_the_directory_to_the_next_flush(tmp_path: Path) -> None:
+    """The process that made it was killed, so the next one has to sync it."""
+    opened(tmp_path, 1, Platform.native())[0].abandon()
+    platform = Counting()
+    _, (log,) = opened(tmp_path, 1, platform)
+    log.roll(NOW_MS)
+    log.flush_rolled()
+    assert str(tmp_path) not in platform.synced
+    log.flush()
+    assert str(tmp_path) in platform.synced
