@@ -163,8 +163,8 @@ def reset(
 
 
 def _resolved(cluster: Cluster, topics: list[str], span: Range) -> dict[tuple[str, int], int]:
-    """The offsets at which a range begins in each partition now."""
-    consumer = new_consumer(consumer_settings(cluster.bootstrap, True, cluster.settings()))
+    """The offsets at which a range begins in each partition now. Open transactions are before the end."""
+    consumer = new_consumer(consumer_settings(cluster.bootstrap, False, cluster.settings()))
     try:
         return {
             (name, index): _within(f"{name}-{index}", found, span.start)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from confluent_kafka import Producer
 
 from compat.kstream_server import KstreamServer
 from kstream.cli import main
@@ -205,6 +206,22 @@ def test_group_from_its_first_record_to_its_end(kstream: Run, topic: str) -> Non
     assert kstream("groups", "delete", topic).code == 4
     gone = kstream("groups", "describe", topic)
     assert (gone.code, "there is no group" in gone.err) == (4, True)
+
+
+def test_the_end_that_a_group_is_reset_to_is_behind_open_transactions(
+    kstream: Run, topic: str, server: KstreamServer
+) -> None:
+    """As by Apache Kafka's `kafka-consumer-groups --reset-offsets`."""
+    producer = Producer({"bootstrap.servers": server.bootstrap, "transactional.id": topic})
+    producer.init_transactions()
+    producer.begin_transaction()
+    for _ in range(3):
+        producer.produce(topic, b"v", partition=1)
+    assert producer.flush(30) == 0
+    for to, after in (("end", 3), ("2", 2), ("999", 3), ("-1", 2)):
+        moved = kstream("groups", "reset", topic, "--topic", topic, "--to", to, "--dry-run", "--json")
+        assert {"topic": topic, "partition": 1, "before": None, "after": after} in moved.json
+    producer.abort_transaction()
 
 
 @pytest.mark.parametrize("words", [["--partition", "1"], ["--from", "1"], ["--until", "1"]])

@@ -100,6 +100,7 @@ def test_a_group_with_a_member_is_listed_and_described(server: KstreamServer) ->
         (("--to-earliest",), 0),
         (("--to-latest",), 100),
         (("--to-offset", "70"), 70),
+        (("--to-offset", "999"), 100),
         (("--shift-by", "-5"), 45),
         (("--to-current",), 50),
         (("--to-datetime", "2023-11-14T22:13:50.000"), 30),
