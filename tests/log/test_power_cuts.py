@@ -115,7 +115,8 @@ def cut_again_and_again(policy: str, lives: list[Plan], seed: int) -> bool:
                 for attempt in range(2):
                     look_at(disk, Path(root, f"{number}-{attempt}"), chance, config, model)
                 directory = Path(root, f"{number}")
-                disk.cut(directory, chance)
+                if number < len(lives):
+                    disk.cut(directory, chance)
     return disk.is_cut
 
 
