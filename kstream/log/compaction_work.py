@@ -31,6 +31,9 @@ from kstream.records.batch import HEADER_SIZE, BatchHeader, read_header
 from kstream.records.columns import SLICE_RECORDS
 from kstream.records.errors import CorruptBatch
 
+_GROUP_SEGMENTS_MAX = 64
+"""They are open and renamed all at once, on the thread that owns the log: more are for a later round."""
+
 
 class CompactionWork:
     """One round: `build_map`, then `clean` each of `groups`."""
@@ -184,6 +187,7 @@ class CompactionWork:
             time_index_bytes += self._index_bytes(base_offset, ".timeindex")
             if (
                 groups
+                and len(groups[-1]) < _GROUP_SEGMENTS_MAX
                 and size_bytes <= config.segment_bytes
                 and max(index_bytes, time_index_bytes) <= config.segment_index_bytes
                 and (not own_bytes or next_base - 1 - groups[-1][0][0] <= RELATIVE_OFFSET_MAX)

@@ -222,6 +222,18 @@ def test_a_full_map_makes_several_rounds(tmp_path: Path) -> None:
     assert [value for _, _, value in contents(log)] == [f"{number}b" for number in range(20, 40)]
 
 
+def test_only_so_many_segments_are_merged_at_once_and_those_of_rounds_again(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0", CONFIG)
+    for number in range(150):
+        append(log, keyed_batch((f"k{number}", "v")))
+        log.roll(NOW_MS)
+    compact(log)
+    assert [segment.base_offset for segment in log.segments] == [0, 64, 128, 150]
+    compact(log)
+    assert [segment.base_offset for segment in log.segments] == [0, 150]
+    assert len(read_records(log)) == 150
+
+
 def test_segments_are_merged_up_to_their_size(tmp_path: Path) -> None:
     config = LogConfig(cleanup_policy=("compact",), segment_bytes=1000)
     log = open_log(tmp_path / "t-0", config)
