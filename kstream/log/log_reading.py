@@ -68,7 +68,7 @@ class LogReader(LogState):
             if position + available == size_bytes:
                 segments.hint(end, segment, size_bytes)
             is_fresh = position >= self.fresh_from and size_bytes - position <= FRESH_BYTES
-        return LogSlice(file, position, available, segment.base_offset, is_fresh)
+        return LogSlice(file, position, available, segment.base_offset, is_fresh, segments.current)
 
     def aborted_transactions(self, offset: int, found: LogSlice) -> list[AbortedTransaction]:
         """Aborted transactions that a read_committed reader of `found`, read from `offset`, must know."""

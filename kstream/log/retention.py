@@ -16,6 +16,7 @@ from kstream.log.config import LogConfig
 from kstream.log.indexes import last_timestamp_ms
 from kstream.log.snapshots import SUFFIX as SNAPSHOT_SUFFIX
 from kstream.log.snapshots import snapshot_offset
+from kstream.log.txn_index import CorruptTransactionIndex
 
 if TYPE_CHECKING:
     from kstream.log.partition import PartitionLog
@@ -64,6 +65,7 @@ def delete_old_segments(log: PartitionLog, now_ms: int) -> Removal:
     gone = log.segments[:count]
     paths: list[Path] = []
     for segment in gone:
+        _keep_transactions(segment)
         paths += set_aside(segment)
     log.directory_changed = True
     log.segments.replace(log.segments[count:])
@@ -71,6 +73,14 @@ def delete_old_segments(log: PartitionLog, now_ms: int) -> Removal:
     raise_log_start(log, first_offset)
     paths += snapshots_below(log, first_offset)
     return Removal(paths)
+
+
+def _keep_transactions(segment: Segment) -> None:
+    """Have in memory which transactions were aborted: who read before may only now ask."""
+    index = segment.txn_index
+    if not index.is_loaded and index.path.exists():
+        with contextlib.suppress(CorruptTransactionIndex):
+            index.load()
 
 
 def _count_deletable(log: PartitionLog, now_ms: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import overload
 
 from kstream.log.segment import Segment
@@ -22,7 +22,7 @@ class SegmentList:
     ask twice, should not search.
     """
 
-    __slots__ = ("_bases", "_hints", "_segments", "active")
+    __slots__ = ("_bases", "_hints", "active", "current")
 
     def __init__(self, segments: list[Segment]) -> None:
         self._hints: dict[int, tuple[Segment, int]] = {}
@@ -33,16 +33,17 @@ class SegmentList:
         for segment in segments[:-1]:
             segment.is_sealed = True
         segments[-1].is_sealed = False
-        self._segments = segments
+        self.current = segments
+        """The segments themselves. What is rolled comes behind; for what else changes there is a new list."""
         self._bases = [segment.base_offset for segment in segments]
         self.active = segments[-1]
         self._hints.clear()
 
     def __len__(self) -> int:
-        return len(self._segments)
+        return len(self.current)
 
     def __iter__(self) -> Iterator[Segment]:
-        return iter(self._segments)
+        return iter(self.current)
 
     @overload
     def __getitem__(self, number: int) -> Segment: ...
@@ -51,18 +52,18 @@ class SegmentList:
     def __getitem__(self, number: slice) -> list[Segment]: ...
 
     def __getitem__(self, number: int | slice) -> Segment | list[Segment]:
-        return self._segments[number]
+        return self.current[number]
 
     def append(self, segment: Segment) -> None:
         """The next segment, from now on the active one."""
         self.active.is_sealed = True
-        self._segments.append(segment)
+        self.current.append(segment)
         self._bases.append(segment.base_offset)
         self.active = segment
 
     def pop(self) -> None:
         """Take the last segment out; another must follow at once."""
-        self._segments.pop()
+        self.current.pop()
         self._bases.pop()
 
     def has_base(self, offset: int) -> bool:
@@ -99,12 +100,12 @@ class SegmentList:
         if hint is not None and hint[1] < hint[0].size_bytes:
             return hint
         number = self.number_of(offset)
-        segment = self._segments[number]
+        segment = self.current[number]
         position = segment.locate(offset)
         while position >= segment.size_bytes and segment is not self.active:
             # The offsets up to the next segment were compacted away.
             number += 1
-            segment = self._segments[number]
+            segment = self.current[number]
             position = segment.locate(offset)
         self.hint(offset, segment, position)
         return segment, position
@@ -129,14 +130,13 @@ class SegmentList:
             found.segment_base_offset == active.base_offset and active.txn_index.ends_before(offset)
         ):
             return aborted
-        number = self.number_of(found.segment_base_offset)
         bound: int | None = None
-        for segment in islice(self._segments, number, None):
+        for segment in self._from(found):
             index = segment.txn_index
             if index.ends_before(offset):
                 continue
             if bound is None:
-                bound = self._bound_behind(number, found, log_end_offset)
+                bound = self._bound_behind(found, log_end_offset)
             some, complete = index.collect(offset, bound)
             aborted += some
             if complete:
@@ -149,8 +149,7 @@ class SegmentList:
         """
         if not found.size_bytes or found.segment_base_offset == self.active.base_offset:
             return None  # the active segment's are loaded always
-        number = self.number_of(found.segment_base_offset)
-        behind = self._segments[number:]
+        behind = list(self._from(found))
         bound = behind[1].base_offset
         for segment in behind:
             index = segment.txn_index
@@ -160,12 +159,28 @@ class SegmentList:
                 break
         return None
 
-    def _bound_behind(self, number: int, found: LogSlice, log_end_offset: int) -> int:
-        """An offset at or behind the end of a slice of that segment."""
-        bound = self._segments[number].offset_bound_behind(found.position + found.size_bytes)
+    def _from(self, found: LogSlice) -> Iterator[Segment]:
+        """The slice's segment as it was when it was read, and those behind."""
+        segments = found.segments
+        if segments is self.current:
+            return islice(segments, self.number_of(found.segment_base_offset), None)
+        number = bisect_right(segments, found.segment_base_offset, key=_base_offset) - 1
+        since = bisect_right(self._bases, segments[-1].base_offset)
+        return chain(islice(segments, number, None), islice(self.current, since, None))
+
+    def _bound_behind(self, found: LogSlice, log_end_offset: int) -> int:
+        """An offset at or behind the end of a slice."""
+        if found.segments is not self.current:
+            return log_end_offset  # its index may be gone
+        number = self.number_of(found.segment_base_offset)
+        bound = self.current[number].offset_bound_behind(found.position + found.size_bytes)
         if bound is not None:
             return bound
-        return log_end_offset if number + 1 == len(self._segments) else self._bases[number + 1]
+        return log_end_offset if number + 1 == len(self.current) else self._bases[number + 1]
+
+
+def _base_offset(segment: Segment) -> int:
+    return segment.base_offset
 
 
 def _load_transactions(segments: Sequence[Segment], offset: int, bound: int) -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from kstream.log.files import SegmentFile
 from kstream.records.batch import iter_headers, read_header
+
+if TYPE_CHECKING:
+    from kstream.log.segment import Segment
 
 
 class LogSlice:
@@ -14,7 +20,7 @@ class LogSlice:
     it. `release` lets go before the slice itself goes.
     """
 
-    __slots__ = ("_file", "is_fresh", "position", "segment_base_offset", "size_bytes")
+    __slots__ = ("_file", "is_fresh", "position", "segment_base_offset", "segments", "size_bytes")
 
     def __init__(
         self,
@@ -23,6 +29,7 @@ class LogSlice:
         size_bytes: int,
         segment_base_offset: int,
         is_fresh: bool = False,
+        segments: Sequence[Segment] = (),
     ) -> None:
         self._file = file
         self.position = position
@@ -30,6 +37,10 @@ class LogSlice:
         self.segment_base_offset = segment_base_offset
         self.is_fresh = is_fresh
         """Written so recently that it can only be in the page cache."""
+        self.segments = segments
+        """The log's when it was read: compaction and retention may put others in their place, whose
+        transaction indexes say nothing of these bytes.
+        """
 
     def __len__(self) -> int:
         return self.size_bytes

@@ -79,8 +79,9 @@ class TransactionIndex:
                 content = bytearray()
             if len(content) % ENTRY_BYTES:
                 raise CorruptTransactionIndex(f"{self.path} is not a whole number of entries")
-            self._content = content
-            self._written_bytes = len(content)
+            if self._content is None:  # in a thread: who was faster may have changed it, or the file's name
+                self._written_bytes = len(content)
+                self._content = content
         return self._content
 
     @property

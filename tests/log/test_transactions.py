@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +15,7 @@ from kstream.log.config import LogConfig
 from kstream.log.partition import PartitionLog
 from kstream.log.snapshots import read_snapshot
 from kstream.log.txn_index import AbortedTransaction, TransactionIndex
-from tests.log.support import NOW_MS, append, batch_of, end_transaction, open_log
+from tests.log.support import NOW_MS, append, batch_of, compact, end_transaction, open_log
 
 
 class Producer:
@@ -236,3 +237,56 @@ def test_the_index_gives_what_a_scan_would(ended: list[tuple[int, int, int]], as
         index.truncate(first)
         assert index.entries == [entry for entry in entries if entry.last_offset < first]
         assert TransactionIndex(index.path).entries == index.entries
+
+
+@pytest.mark.parametrize("change", ["compaction", "retention", "compaction and a roll"])
+def test_what_was_read_before_its_segment_went_keeps_its_aborted_transactions(
+    tmp_path: Path, change: str
+) -> None:
+    """Cold data is read in a thread meanwhile, and other partitions for the same answer."""
+    config = LogConfig(segment_bytes=600, retention_ms=-1, cleanup_policy=("compact",))
+    log = open_log(tmp_path / "t-0", config)
+    one = Producer(log, 1)
+    for _ in range(12):
+        one.send()
+        one.end(is_commit=False)
+    log.close()
+    log = open_log(tmp_path / "t-0", config, was_clean=True)
+    found = log.read(0, 10_000)
+    expected = [(0, 1), (2, 3)]
+    if change == "retention":
+        log.delete_records(log.segments[2].base_offset)
+        log.delete_old_segments(NOW_MS).finish()
+        assert log.segments[0].base_offset > 0
+    else:
+        compact(log)
+        if change == "compaction and a roll":
+            log.roll(NOW_MS)
+    cold = log.cold_transactions(0, found)
+    if cold is not None:
+        cold()
+    transactions = [(each.first_offset, each.last_offset) for each in log.aborted_transactions(0, found)]
+    assert transactions[:2] == expected
+    again = log.read(log.log_start_offset, 10_000)
+    assert len(log.aborted_transactions(log.log_start_offset, again)) < 12
+
+
+def test_a_transaction_index_that_is_read_in_a_thread_gives_way_to_who_was_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = TransactionIndex(tmp_path / "0.txnindex")
+    entries = [AbortedTransaction(1, offset, offset + 1, offset + 2) for offset in (0, 2, 4)]
+    for entry in entries[:2]:
+        index.append(entry)
+    slow = TransactionIndex(index.path)
+    fstat = os.fstat
+
+    def overtaken(fd: int) -> os.stat_result:
+        monkeypatch.setattr(os, "fstat", fstat)
+        slow.extend(entries[2:])
+        return fstat(fd)
+
+    monkeypatch.setattr(os, "fstat", overtaken)
+    assert slow.entries == entries
+    slow.flush()
+    assert TransactionIndex(index.path).entries == entries
