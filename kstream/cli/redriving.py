@@ -38,8 +38,8 @@ class Redriven:
         self._beyond: set[int] = set()
         for part in filter(None, note.split(",")):
             found = _NOTED.fullmatch(part)
-            first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, _NOTED_MAX)
-            if last - first >= _NOTED_MAX:
+            first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, -1)
+            if not first <= last < first + _NOTED_MAX - len(self._beyond):
                 raise ReplayError(
                     f"the position's metadata say {note[:40]!r}, not which letters are done with"
                 )

@@ -11,6 +11,8 @@ from kstream.config.listeners import split_host_port
 from kstream.replay.errors import NoAnswer, ReplayError
 
 _CONNECT_S = 5.0
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING", None)
+"""What OpenSSL says of an answer that is no TLS, or none."""
 
 
 def check_reachable(bootstrap: str, settings: Mapping[str, Any] | None = None) -> None:
@@ -46,6 +48,6 @@ def _shake_hands(connection: socket.socket, host: str) -> None:
     try:
         context.wrap_socket(connection, server_hostname=host or None).close()
     except (ssl.SSLError, ConnectionError, TimeoutError) as error:
-        if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
-            return  # TLS it is, and it wants a certificate, say
+        if isinstance(error, ssl.SSLError) and error.reason not in _NOT_TLS:
+            return  # TLS it is, and it wants a certificate or a version that the library may have
         raise OSError(0, "no TLS there, and security.protocol asks for it") from None

@@ -280,7 +280,14 @@ def test_what_was_redriven_fits_into_a_note() -> None:
         again.note()
 
 
-@pytest.mark.parametrize("note", ["mine", "1-", "-1", "5-3x", "0-99999999999", "1,,x", "\u0663"])
+@pytest.mark.parametrize("note", ["mine", "1-", "-1", "5-3", "5-3x", "0-99999999999", "1,,x", "\u0663"])
 def test_a_note_that_nobody_here_wrote_is_refused(note: str) -> None:
     with pytest.raises(ReplayError, match="not which letters are done with"):
         Redriven(0, note)
+
+
+def test_a_note_takes_little_memory_however_many_ranges_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redriving, "_NOTED_MAX", 10)
+    assert 10 in Redriven(0, "1-5,6-10")
+    with pytest.raises(ReplayError, match="not which letters are done with"):
+        Redriven(0, "1-5,6-11")
