@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class LogState:
         "rolled_point",
         "segments",
         "snapshot_offset",
+        "sync_lock",
         "topic_id",
     )
 
@@ -79,6 +81,8 @@ class LogState:
         """Whether files came or went since the last flush."""
         self.is_new = opened.is_new
         """Whether the directory itself was made since the last flush."""
+        self.sync_lock = threading.Lock()
+        """Held by the one thread that syncs: what it has noted as synced is not yet on the disk."""
         self.is_clean = False
         """Whether it was closed in order: the next start needs no recovery."""
         self.is_deleted = False

@@ -77,23 +77,20 @@ class PartitionLog(LogWriter, LogReader):
         Raises LogStorageError: the log is offline from now on, a failed sync proves nothing when it is
         repeated.
         """
-        self.check_online()
-        end_offset = self.end_offset
-        if (
-            end_offset > self.recovery_point
-            or self.has_cut_file
-            or self.has_completed_indexes
-            or self.segments.active.base_offset > self.rolled_point
-            or self.is_new
-            or self.directory_changed
-            or self.leader_epochs.is_unsynced
-        ):
-            try:
-                syncing.sync(self)
-            except OSError as error:
-                self.go_offline(error)
-                raise LogStorageError(f"{self.directory} is offline: {error}") from error
-            self.recovery_point = max(self.recovery_point, end_offset)
+        with self.sync_lock:
+            self.check_online()
+            end_offset = self.end_offset
+            if (
+                end_offset > self.recovery_point
+                or self.has_cut_file
+                or self.has_completed_indexes
+                or self.segments.active.base_offset > self.rolled_point
+                or self.is_new
+                or self.directory_changed
+                or self.leader_epochs.is_unsynced
+            ):
+                self._sync(syncing.sync)
+                self.recovery_point = max(self.recovery_point, end_offset)
         return end_offset
 
     def flush_rolled(self) -> None:
@@ -102,18 +99,21 @@ class PartitionLog(LogWriter, LogReader):
 
         Raises LogStorageError as `flush` does.
         """
-        segments = tuple(self.segments)
-        base_offset = segments[-1].base_offset
-        if base_offset > min(self.recovery_point, self.rolled_point):
-            self.check_online()
-            try:
-                syncing.sync_segments(self, segments[:-1])
-                syncing.sync_names(self)
-            except OSError as error:
-                self.go_offline(error)
-                raise LogStorageError(f"{self.directory} is offline: {error}") from error
-            self.recovery_point = max(self.recovery_point, base_offset)
-            self.rolled_point = max(self.rolled_point, base_offset)
+        with self.sync_lock:
+            segments = tuple(self.segments)
+            base_offset = segments[-1].base_offset
+            if base_offset > min(self.recovery_point, self.rolled_point):
+                self.check_online()
+                self._sync(syncing.sync_rolled)
+                self.recovery_point = max(self.recovery_point, base_offset)
+                self.rolled_point = max(self.rolled_point, base_offset)
+
+    def _sync(self, how: Callable[[PartitionLog], None]) -> None:
+        try:
+            how(self)
+        except OSError as error:
+            self.go_offline(error)
+            raise LogStorageError(f"{self.directory} is offline: {error}") from error
 
     def close(self, clean: bool = True) -> None:
         """End. A clean close cuts reserved space, completes indexes, takes a snapshot and flushes.

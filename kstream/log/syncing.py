@@ -28,6 +28,12 @@ def sync(log: PartitionLog) -> None:
     sync_names(log)
 
 
+def sync_rolled(log: PartitionLog) -> None:
+    """Return once all segments but the active one are on the disk, and their names. Raises OSError."""
+    sync_segments(log, log.segments[:-1])
+    sync_names(log)
+
+
 def sync_files(log: PartitionLog) -> None:
     """`sync`, but for the names of files and of the directory itself. Raises OSError."""
     segments = tuple(log.segments)  # a roll meanwhile only adds what is behind our end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -211,3 +212,34 @@ def test_indexes_completed_by_a_roll_right_behind_a_flush_are_synced_by_the_next
     log.flush()
     assert f"{0:020d}.index" in synced
     assert f"{0:020d}.timeindex" in synced
+
+
+def test_a_flush_waits_for_names_that_another_thread_is_about_to_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = open_log(tmp_path / "t-0")
+    log.flush()
+    append(log, batch_of(1))
+    log.roll(NOW_MS)
+    done: list[str] = []
+    began = threading.Event()
+
+    def flush() -> None:
+        began.set()
+        log.flush()
+        done.append("flushed")
+
+    flushing = threading.Thread(target=flush)
+
+    def sync_directory(platform: Platform, path: Path) -> None:
+        if not flushing.ident:
+            flushing.start()
+            began.wait()
+            for _ in range(1000):
+                os.sched_yield()
+            done.append("names are on the disk")
+
+    monkeypatch.setattr(Platform, "sync_directory", sync_directory)
+    log.flush_rolled()
+    flushing.join()
+    assert done == ["names are on the disk", "flushed"]
