@@ -82,7 +82,7 @@ class Replay:
                 if aborted := self.add(header, segment.file.mapping(segment.size_bytes), position):
                     index.extend(aborted)
             if unknown_from is not None and segment.base_offset >= unknown_from:
-                segment.txn_index.replace(index, sync=segment.platform.has_sync)
+                segment.txn_index.replace(index, segment.platform)
 
     def finish(self, end_offset: int, config: LogConfig, now_ms: int) -> None:
         """The log ends there. Snapshots behind that, and from before the oldest segment, are deleted.

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def sync(log: PartitionLog) -> None:
     """Return once every batch that was published before the call is on the disk.
 
-    Indexes of the active segment are left out until they are complete: a start rebuilds them unless the stop
-    before was clean. Those of rolled ones are not rebuilt once the recovery point has passed them, so they
-    are synced too.
+    Indexes of the active segment, but for that of transactions, are left out until they are complete: a start
+    rebuilds them unless the stop before was clean. Those of rolled ones are not rebuilt once the recovery
+    point has passed them, so they are synced too.
 
     Raises OSError.
     """
@@ -83,6 +83,11 @@ def sync_segments(log: PartitionLog, segments: Sequence[Segment]) -> None:
             log.platform.sync_data(file.fd)
             if is_completed:
                 segment.sync_indexes()
+            elif segment.txn_index.is_unsynced:
+                # Once the segment is rolled, a start may believe it without another sync.
+                segment.txn_index.is_unsynced = False
+                log.platform.sync_path(segment.txn_index.path)
+                log.directory_changed = True  # it may be new
         except FileNotFoundError:
             if segment in list(log.segments):
                 raise

@@ -4,9 +4,9 @@
 marker), last stable offset (when the marker was written), each int64; ascending by last offset. An entry
 stands in the segment that has its marker.
 
-Crash policy: written with the marker, not synced before its segment is; rebuilt from the log when that
-segment is recovered. One of another size, of a segment that is not, is replaced by a new one, written beside
-and synced: until that stands there it tells that it is none.
+Crash policy: written with the marker, synced with it. When its segment is recovered, or its size is none that
+it can have, it is compared with the log, and replaced where it differs by one that was written beside and
+synced: until that stands there the old one does, since a start may find nothing else to check it by.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ import struct
 from bisect import bisect_left
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kstream.errors import KstreamError
 from kstream.log.checkpoints import replace_file
+
+if TYPE_CHECKING:
+    from kstream.log.platform import Platform
 
 _log = logging.getLogger(__name__)
 
@@ -51,13 +54,15 @@ class TransactionIndex:
     In memory they are as on file: a segment may have millions, of which a reader needs few.
     """
 
-    __slots__ = ("_content", "_written_bytes", "path")
+    __slots__ = ("_content", "_written_bytes", "is_unsynced", "path")
 
     def __init__(self, path: Path, *, is_new: bool = False) -> None:
         """`is_new`: without entries, whatever the file has."""
         self.path = path
         self._content: bytearray | None = bytearray() if is_new else None
         self._written_bytes = 0
+        self.is_unsynced = False
+        """Whether the file was written to since somebody had it on the disk."""
 
     @property
     def is_loaded(self) -> bool:
@@ -123,6 +128,7 @@ class TransactionIndex:
         content = self._content
         if content is None or self._written_bytes == len(content):
             return
+        self.is_unsynced = True
         run = bytes(content[self._written_bytes :])
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -138,25 +144,33 @@ class TransactionIndex:
         kept_bytes = self._first_ending_at(offset) * ENTRY_BYTES
         if kept_bytes < len(content):
             if kept_bytes < self._written_bytes:
+                self.is_unsynced = True
                 os.truncate(self.path, kept_bytes)
                 self._written_bytes = kept_bytes
             del content[kept_bytes:]
 
-    def replace(self, other: TransactionIndex, *, sync: bool) -> None:
-        """Have the entries of another one, which is in memory alone; on file all at once, or those of before.
+    def replace(self, other: TransactionIndex, platform: Platform) -> None:
+        """Have the entries of another one, which is in memory alone: on the disk all at once, or those of
+        before. A file that has them already is left as it is.
 
         Raises OSError.
         """
         content = other._loaded()
-        if content:
-            replace_file(self.path, content, sync=sync)
-        else:
-            self.path.unlink(missing_ok=True)
+        try:
+            found = self.path.read_bytes()
+        except FileNotFoundError:
+            found = b""
+        if found != content:
+            if content:
+                replace_file(self.path, content, sync=platform.has_sync)
+            else:
+                self.path.unlink()
+            platform.sync_directory(self.path.parent)
         self._written_bytes = len(content)
         self._content = content
 
     def clear(self) -> None:
-        """Delete the file: for a rebuild that is done again after a crash in between."""
+        """Delete the file, of a segment that is yet to be written."""
         self.path.unlink(missing_ok=True)
         self._content = bytearray()
         self._written_bytes = 0

@@ -10,6 +10,7 @@ from kstream.log.checked_batches import CheckedBatches
 from kstream.log.config import INDEX_INTERVAL_BYTES
 from kstream.log.replay import Replay
 from kstream.log.segment import RELATIVE_OFFSET_MAX, Segment
+from kstream.log.txn_index import TransactionIndex
 from kstream.records.batch import BatchHeader
 from kstream.records.errors import CorruptBatch
 
@@ -46,7 +47,7 @@ def verify_segment(
     epochs: list[tuple[int, int]] = []
     last_epoch: int | None = None
     segment.begin_indexes()
-    segment.txn_index.clear()
+    txn_index = TransactionIndex(segment.txn_index.path, is_new=True)
     batches = CheckedBatches(file, file_bytes, on_checked)
     position = 0
     reason = ""
@@ -67,7 +68,7 @@ def verify_segment(
             last_offset, header.max_timestamp_ms, position, end - position, INDEX_INTERVAL_BYTES
         )
         if header.producer_id >= 0 and (aborted := replay.add(header, buffer, at)):
-            segment.txn_index.extend(aborted)
+            txn_index.extend(aborted)
         next_offset = last_offset + 1
         position = end
     if position < file_bytes:
@@ -77,6 +78,7 @@ def verify_segment(
     if not keeps_reserve:
         file.cut(position)
     segment.end_indexes()
+    segment.txn_index.replace(txn_index, segment.platform)
     return Verified(next_offset, epochs)
 
 

@@ -75,6 +75,13 @@ def test_a_start_is_clean_once() -> None:
         )
 
 
+def test_what_recovery_writes_anew_is_not_believed_before_it_is_on_the_disk() -> None:
+    """The index of aborted transactions, of a segment that was flushed to its end before it was rolled."""
+    steps = ["append", "append", "append", "append", "large", "transact", "abort", "append"]
+    lives = [(steps, True, 55), (["checkpoint", "append"], False, 23), (["append"], False, 15)]
+    cut_again_and_again("delete", lives, 0)
+
+
 def test_a_directory_that_a_killed_process_made_is_synced_by_the_next(tmp_path: Path) -> None:
     with closing(SimulatedDisk(tmp_path)) as disk:
         with disk.attached() as platform:
