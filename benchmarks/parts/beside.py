@@ -15,7 +15,7 @@ from benchmarks.goals import ANY, AtMost, Times
 from benchmarks.keyed import alter, cleaned_at_s, fill, is_cleaned
 from benchmarks.load import Sample
 from benchmarks.part import Measure, Part, Server, Turn, Values
-from benchmarks.parts.latency import FEW, PERCENTILES, at_rate, percentiles, shared_rate
+from benchmarks.parts.latency import FEW, PERCENTILES, at_rate, percentiles
 from benchmarks.scale import KIB
 
 _IN_MEMORY = "it keeps everything in memory, so it has no cold data to replay"
@@ -26,7 +26,9 @@ _TIMES = 4
 the p99 of two seconds.
 """
 _RATE = 2000.0
-"""Requests a second beside compaction: a new server for each turn knows of no other's rate."""
+"""Requests a second: few enough that nobody queues for a processor; and a new server for each turn knows of
+no other's rate.
+"""
 
 
 def beside_replay(turn: Turn) -> Values:
@@ -41,8 +43,7 @@ def beside_replay(turn: Turn) -> Values:
             evict(folder)
             turn.load.bare_fetch(turn.bootstrap, replayed, records=records)
 
-        rate = shared_rate(turn, topic, FEW)
-        alone = at_rate(turn, topic, FEW, rate, _TIMES)
+        alone = at_rate(turn, topic, FEW, _RATE, _TIMES)
         with CannedFetch(min(folder.glob("*.log")), replayed) as other:
 
             def replay_apart() -> None:
@@ -50,9 +51,9 @@ def beside_replay(turn: Turn) -> Values:
                 turn.load.bare_fetch(other.bootstrap, replayed, records=min(records, other.end_offset))
 
             with turn.beside(replay_apart):
-                apart = at_rate(turn, topic, FEW, rate, _TIMES)
+                apart = at_rate(turn, topic, FEW, _RATE, _TIMES)
         with turn.beside(replay):
-            sample = at_rate(turn, topic, FEW, rate, _TIMES)
+            sample = at_rate(turn, topic, FEW, _RATE, _TIMES)
     return {
         **_values("latency-replay", sample, alone),
         "latency-replay-apart-p99": apart.p99_us,
