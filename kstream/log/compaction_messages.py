@@ -66,12 +66,12 @@ class Failed(NamedTuple):
     @classmethod
     def by(cls, error: Exception) -> Failed:
         """What `error` is to the broker."""
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno is not None:
             return cls(OSError(error.errno, error.strerror, error.filename))
         if isinstance(error, KstreamError):
             is_storage = isinstance(error, LogStorageError)
             return cls(None, isinstance(error, CompactionAborted), is_storage, str(error))
-        # A defect, or no memory: a later round may do better.
+        # A defect, no memory, or an OSError of words alone: a later round may do better.
         return cls(None, is_storage=True, text=f"{type(error).__name__}: {error}")
 
     def raised(self) -> Exception:

@@ -182,9 +182,11 @@ class CompactionWork:
             base_offset, own_bytes = segment
             if base_offset >= self.outcome.end_offset:
                 break
+            own_index_bytes = self._index_bytes(base_offset, ".index")
+            own_time_index_bytes = self._index_bytes(base_offset, ".timeindex")
             size_bytes += own_bytes
-            index_bytes += self._index_bytes(base_offset, ".index")
-            time_index_bytes += self._index_bytes(base_offset, ".timeindex")
+            index_bytes += own_index_bytes
+            time_index_bytes += own_time_index_bytes
             if (
                 groups
                 and len(groups[-1]) < _GROUP_SEGMENTS_MAX
@@ -196,8 +198,7 @@ class CompactionWork:
                 continue
             groups.append((segment,))
             size_bytes = own_bytes
-            index_bytes = self._index_bytes(base_offset, ".index")
-            time_index_bytes = self._index_bytes(base_offset, ".timeindex")
+            index_bytes, time_index_bytes = own_index_bytes, own_time_index_bytes
         return groups
 
     def _index_bytes(self, base_offset: int, suffix: str) -> int:

@@ -5,7 +5,8 @@ position in the `.log`, uint32. `.timeindex`, 12 bytes: the largest timestamp so
 the batch that brought it, relative, uint32. Big-endian, both columns strictly ascending.
 
 Crash policy: never synced before its segment is, checked whole when it is loaded, and rebuilt from the log
-when it is missing, does not ascend, or contradicts the log.
+when it is missing, does not ascend, or contradicts the log: beside, synced, and renamed into place, since
+half of one may look whole.
 
 The newest entries are kept in memory and written in runs; those on file are searched as a NumPy array over a
 mapping. NumPy is imported only for an index that has more entries than that memory holds, so a server whose
@@ -23,12 +24,17 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kstream.errors import KstreamError
 
+if TYPE_CHECKING:
+    from kstream.log.platform import Platform
+
 _log = logging.getLogger(__name__)
 
+BESIDE_SUFFIX = ".tmp"
+"""Behind the name of a file that is not whole yet; an opening deletes such."""
 _RUN = 512
 """Entries that are written to the file at once; twice as many are kept in memory at most."""
 
@@ -176,6 +182,13 @@ class Index:
         self._memory = (0, array("q"), array("q"))
         self._written = 0
         self._forget_mapping()
+
+    def put_in_place(self, platform: Platform) -> None:
+        """Give the file, which was written beside, its name, once it is on the disk. Raises OSError."""
+        platform.sync_path(self.path)
+        path = self.path.with_name(self.path.name.removesuffix(BESIDE_SUFFIX))
+        os.replace(self.path, path)
+        self.path = path
 
     def end_file(self) -> None:
         """Write all that is in memory, and have nothing else in the file. Raises OSError."""

@@ -7,8 +7,9 @@ import struct
 from pathlib import Path
 
 from kstream.log.config import INDEX_INTERVAL_BYTES, LogConfig
+from kstream.log.errors import LogStorageError
 from kstream.log.files import SegmentFile
-from kstream.log.indexes import CorruptIndex, OffsetIndex, TimeIndex
+from kstream.log.indexes import BESIDE_SUFFIX, CorruptIndex, OffsetIndex, TimeIndex
 from kstream.log.platform import Platform
 from kstream.log.segment_search import LENGTH_MIN, SegmentSearch
 from kstream.records.batch import HEADER_SIZE, read_header
@@ -70,20 +71,20 @@ class Segment(SegmentSearch):
             segment.txn_index.load()
         return segment
 
-    def clear_indexes(self) -> tuple[OffsetIndex, TimeIndex]:
-        """Begin both indexes anew, on file too."""
-        index, time_index = self.begin_indexes()
+    def clear_indexes(self, beside: str = "") -> tuple[OffsetIndex, TimeIndex]:
+        """Begin both indexes anew, on file too; `beside` is behind the names of the files."""
+        index, time_index = self.begin_indexes(beside)
         index.clear()
         time_index.clear()
         return index, time_index
 
-    def begin_indexes(self) -> tuple[OffsetIndex, TimeIndex]:
+    def begin_indexes(self, beside: str = "") -> tuple[OffsetIndex, TimeIndex]:
         """Begin both indexes anew, over files that have other entries until `end_indexes`: for who does it
         again after a crash in between. Emptying a file and filling it again may cost milliseconds.
         """
         index_path, time_index_path, _ = self.index_paths
-        index = self._index = OffsetIndex(index_path)
-        time_index = self._time_index = TimeIndex(time_index_path)
+        index = self._index = OffsetIndex(index_path.with_name(index_path.name + beside))
+        time_index = self._time_index = TimeIndex(time_index_path.with_name(time_index_path.name + beside))
         self.bytes_since_index = 0
         self.max_timestamp_ms = -1
         self.max_timestamp_offset = -1
@@ -91,23 +92,40 @@ class Segment(SegmentSearch):
         return index, time_index
 
     def rebuild_indexes(self) -> tuple[OffsetIndex, TimeIndex]:
-        """Write both indexes anew from the headers of the batches below the published end."""
-        indexes = self.clear_indexes()
-        end = self.size_bytes
-        position = 0
-        if end:
-            mapping = self.file.mapping(end)
-            while position < end:
-                base_offset, length, delta, max_timestamp_ms = _unpack_shape(mapping, position)
-                if length < LENGTH_MIN:
-                    raise self.corrupt_at(position)
-                size_bytes = length + 12
-                self.note_batch(
-                    base_offset + delta, max_timestamp_ms, position, size_bytes, INDEX_INTERVAL_BYTES
-                )
-                position += size_bytes
-        self.finish_indexes()
+        """Write both indexes anew from the headers of the batches below the published end: on the disk all at
+        once, since half of one may look whole.
+        """
+        indexes = self.clear_indexes(BESIDE_SUFFIX)
+        corrupt: LogStorageError | None = None
+        try:
+            try:
+                self._index_batches()
+            except LogStorageError as reason:
+                corrupt = reason  # up to there they are good
+            self.finish_indexes()
+            for index in indexes:
+                index.put_in_place(self.platform)
+        except BaseException:
+            self._index = self._time_index = None  # nobody is to write on beside
+            raise
+        if corrupt is not None:
+            raise corrupt
         return indexes
+
+    def _index_batches(self) -> None:
+        """Raises LogStorageError where the bytes are no batches."""
+        end = self.size_bytes
+        if not end:
+            return
+        mapping = self.file.mapping(end)
+        position = 0
+        while position < end:
+            base_offset, length, delta, max_timestamp_ms = _unpack_shape(mapping, position)
+            if length < LENGTH_MIN:
+                raise self.corrupt_at(position)
+            size_bytes = length + 12
+            self.note_batch(base_offset + delta, max_timestamp_ms, position, size_bytes, INDEX_INTERVAL_BYTES)
+            position += size_bytes
 
     def note_batch(
         self,

@@ -110,6 +110,37 @@ def test_death_at_every_step_of_writing_transaction_indexes_anew(tmp_path: Path,
     assert aborted(open_log(directory, CONFIG, recovery_point=10_000)) == expected
 
 
+def test_death_at_every_step_of_writing_indexes_anew(tmp_path: Path) -> None:
+    """Half of an index ascends as well, and would be believed: times behind it would not be found."""
+    source = tmp_path / "source"
+    log = open_log(source, CONFIG)
+    for number in range(20):
+        append(log, batch_of(2, timestamp_ms=NOW_MS + 10 * number))
+    log.close()
+    for path in source.glob("*.index"):
+        path.unlink()
+
+    def search(directory: Path) -> list[tuple[int, int] | None]:
+        log = open_log(directory, CONFIG, was_clean=True)
+        return [log.offset_for_timestamp(NOW_MS + 10 * number) for number in range(20)]
+
+    step = 0
+    while True:
+        directory = tmp_path / f"at-{step}"
+        shutil.copytree(source, directory)
+        try:
+            with dying(step) as calls:
+                search(directory)
+        except Died:
+            pass
+        else:
+            break
+        assert search(directory) == [(2 * number, NOW_MS + 10 * number) for number in range(20)]
+        assert not list(directory.glob("*.tmp"))
+        step += 1
+    assert calls.count("replace") > 4
+
+
 @pytest.mark.parametrize("recovery_point", [0, 7, 38, 40, 41, 10_000])
 def test_a_recovery_point_that_is_behind_or_ahead(tmp_path: Path, recovery_point: int) -> None:
     """Ahead of the log it proves nothing that is there wrong, and the newest segment is checked always."""
