@@ -17,7 +17,7 @@ from kstream.log.directory import RECOVERY_POINTS, LogDirectory
 from kstream.log.errors import LogStorageError, UnusableDirectory
 from kstream.log.partition import PartitionLog
 from kstream.records.batch import stamp
-from tests.dying import Died, dying
+from tests.dying import EachDeath
 from tests.log.support import NOW_MS, append, batch_of, compact, end_transaction, open_log, read_records
 
 CONFIG = LogConfig(segment_bytes=600, index_interval_bytes=100, retention_ms=-1)
@@ -93,21 +93,14 @@ def test_death_at_every_step_of_writing_transaction_indexes_anew(tmp_path: Path,
     log.close()
     for path in sorted(source.glob("*.txnindex"))[1:3]:
         path.write_bytes(path.read_bytes()[:-1])
-    step = 0
-    while True:
-        directory = tmp_path / f"at-{step}"
-        shutil.copytree(source, directory)
-        try:
-            with dying(step) as calls:
-                open_log(directory, CONFIG, recovery_point=10_000, was_clean=was_clean)
-        except Died:
-            pass
-        else:
-            break
+
+    def start(directory: Path) -> None:
+        open_log(directory, CONFIG, recovery_point=10_000, was_clean=was_clean)
+
+    deaths = EachDeath(source, tmp_path, start)
+    for directory in deaths:
         assert aborted(open_log(directory, CONFIG, recovery_point=10_000)) == expected
-        step += 1
-    assert calls.count("replace") > 1
-    assert aborted(open_log(directory, CONFIG, recovery_point=10_000)) == expected
+    assert deaths.calls.count("replace") > 1
 
 
 def test_death_at_every_step_of_writing_indexes_anew(tmp_path: Path) -> None:
@@ -124,21 +117,11 @@ def test_death_at_every_step_of_writing_indexes_anew(tmp_path: Path) -> None:
         log = open_log(directory, CONFIG, was_clean=True)
         return [log.offset_for_timestamp(NOW_MS + 10 * number) for number in range(20)]
 
-    step = 0
-    while True:
-        directory = tmp_path / f"at-{step}"
-        shutil.copytree(source, directory)
-        try:
-            with dying(step) as calls:
-                search(directory)
-        except Died:
-            pass
-        else:
-            break
+    deaths = EachDeath(source, tmp_path, search)
+    for directory in deaths:
         assert search(directory) == [(2 * number, NOW_MS + 10 * number) for number in range(20)]
         assert not list(directory.glob("*.tmp"))
-        step += 1
-    assert calls.count("replace") > 4
+    assert deaths.calls.count("replace") > 4
 
 
 @pytest.mark.parametrize("recovery_point", [0, 7, 38, 40, 41, 10_000])
@@ -263,47 +246,30 @@ def test_death_at_every_step_of_recovery(tmp_path: Path) -> None:
     shutil.copytree(source, undisturbed)
     expected, kept = values(open_log(undisturbed, CONFIG)), asides(undisturbed)
     assert (len(expected), len(kept)) == (17, 3)
-    step = 0
-    while True:
-        directory = tmp_path / f"at-{step}"
-        shutil.copytree(source, directory)
-        try:
-            with dying(step) as calls:
-                open_log(directory, CONFIG)
-        except Died:
-            pass
-        else:
-            break
+    deaths = EachDeath(source, tmp_path, lambda copy: open_log(copy, CONFIG))
+    for directory in deaths:
         assert values(open_log(directory, CONFIG)) == expected
         assert asides(directory) == kept
-        step += 1
-    assert len(calls) > 8
+    assert len(deaths.calls) > 8
 
 
 def test_death_at_every_step_of_retention(tmp_path: Path) -> None:
     source = tmp_path / "source"
     filled(source).close()
     config = LogConfig(segment_bytes=600, index_interval_bytes=100, retention_ms=-1, retention_bytes=1000)
-    step = 0
-    while True:
-        directory = tmp_path / f"at-{step}"
-        shutil.copytree(source, directory)
-        log = open_log(directory, config, was_clean=True)
-        try:
-            with dying(step) as calls:
-                log.delete_old_segments(NOW_MS).finish()
-        except Died:
-            pass
-        else:
-            break
+
+    def retain(directory: Path) -> None:
+        open_log(directory, config, was_clean=True).delete_old_segments(NOW_MS).finish()
+
+    deaths = EachDeath(source, tmp_path, retain)
+    for directory in deaths:
         again = open_log(directory, config)
         first = again.log_start_offset // 2
         assert values(again) == [b"%03d" % number for number in range(first, 20)]
         again.delete_old_segments(NOW_MS).finish()
         assert again.size_bytes < 1600
         assert not list(directory.glob("*.deleted"))
-        step += 1
-    assert {"rename", "unlink"} <= set(calls)
+    assert {"rename", "unlink"} <= set(deaths.calls)
 
 
 def test_a_hole_is_told_and_what_lies_behind_it_is_served(
